@@ -1,0 +1,237 @@
+"""
+The typed configuration: one frozen struct per section of the TOML file, every default named and documented.
+
+`load` reads a venue file and the instruments file that it names. Anything wrong, an unknown key included, raises
+`ConfigError` with one sentence that says where and what to do.
+"""
+
+import ipaddress
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from bus.subjects import default_shard
+from matcher.instruments import Increment, Instrument, InvalidDecimal, NotAMultiple
+
+ONE_MACHINE: Final = Path(__file__).parent / "one-machine.toml"
+"""The shipped configuration: a whole venue on one machine, example credentials, loopback only."""
+
+BeginString = Literal["FIX.4.2", "FIX.4.4", "FIXT.1.1"]
+BEGIN_STRINGS: Final[tuple[BeginString, ...]] = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
+Durability = Literal["durable", "fast", "cluster"]
+EXAMPLE_PASSWORD_PREFIX: Final = "example-"  # noqa: S105 (what is not accepted beyond loopback)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message is one sentence for the operator."""
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file; an unknown key in it is an error."""
+
+
+class NatsConfig(_Section, frozen=True):
+    """Where JetStream is."""
+
+    url: str = "nats://127.0.0.1:4222"
+    embedded: bool = True
+    """`up` and `demo` start a server of their own at `url`; false: use the one that is there."""
+    log_max_bytes: int = 8 * 1024**3
+    """Bound of each log (ORD<k>, EXEC<k>). A full log refuses new orders; nothing old is dropped."""
+    publish_timeout_ms: int = 2000
+    """How long to wait for a PubAck before the window is sent again."""
+
+    @property
+    def publish_timeout_s(self) -> float:
+        """`publish_timeout_ms` as the event loop counts."""
+        return self.publish_timeout_ms / 1000
+
+
+class GatewayConfig(_Section, frozen=True):
+    """The FIX gateway."""
+
+    id: str = "gw1"
+    """Names the gateway in the log; two gateways never share one."""
+    fix_host: str = "127.0.0.1"
+    fix_port: int = 9876
+    engine: Literal["quickfix"] = "quickfix"
+    metrics_port: int = 9464
+    window_records: int = 8
+    """ORD records of one shard that may be on their way to JetStream at once."""
+    batch_commands_max: int = 500
+    """Commands in one ORD record at most."""
+    pending_commands_max: int = 50_000
+    """Commands of one shard that may wait for JetStream; beyond it the gateway stops reading from its sessions."""
+    outbound_messages_max: int = 100_000
+    """Messages that may wait for one slow session before it is disconnected; they then wait in its store."""
+
+
+class MatcherConfig(_Section, frozen=True):
+    """The matchers, one per shard."""
+
+    metrics_port_base: int = 9470
+    """Shard k serves its metrics on this port plus k; 0: any free port."""
+    batch_records_max: int = 256
+    """ORD records answered by one EXEC record at most."""
+    snapshot_every_inputs: int = 50_000
+    """ORD records between two snapshots."""
+    orders_max: int = 2_000_000
+    """Live orders in one shard; beyond it a new one is refused with BOOK_FULL."""
+    finished_orders_max: int = 250_000
+    """Finished orders of one shard whose ClOrdID and final state are remembered; then the oldest are forgotten."""
+
+
+class MarketDataConfig(_Section, frozen=True):
+    """The market-data process and the FIX feed."""
+
+    metrics_port: int = 9465
+    checkpoint_interval_s: int = 5
+    fix_subscriptions_max: int = 1000
+    """Symbols that one FIX session may subscribe to at once."""
+
+
+class SessionConfig(_Section, frozen=True):
+    """One FIX identity of a firm: SenderCompID(49) on its side of the wire."""
+
+    comp_id: str
+    password: str
+    """Password(554); Username(553) is the CompID."""
+    kind: Literal["orders", "marketdata"] = "orders"
+    versions: tuple[BeginString, ...] = BEGIN_STRINGS
+
+
+class FirmConfig(_Section, frozen=True):
+    """A member firm; its sessions see and may cancel the firm's orders."""
+
+    name: str
+    sessions: tuple[SessionConfig, ...]
+
+
+class VenueConfig(_Section, frozen=True):
+    """The whole file."""
+
+    comp_id: str = "OUTCRY"
+    """The venue's CompID: TargetCompID(56) of its clients."""
+    shards: int = 1
+    durability: Durability = "durable"
+    trading_day_end: str = "22:00"
+    """UTC time, HH:MM, at which DAY orders expire."""
+    instruments: str = "instruments.toml"
+    """The instruments file, relative to this one."""
+    nats: NatsConfig = NatsConfig()
+    gateway: GatewayConfig = GatewayConfig()
+    matcher: MatcherConfig = MatcherConfig()
+    marketdata: MarketDataConfig = MarketDataConfig()
+    firms: tuple[FirmConfig, ...] = ()
+
+    @property
+    def replicas(self) -> int:
+        """Servers that hold each log."""
+        return 3 if self.durability == "cluster" else 1
+
+
+class Venue(msgspec.Struct, frozen=True):
+    """A loaded configuration: the file and its instruments, checked against each other."""
+
+    config: VenueConfig
+    instruments: dict[str, Instrument]
+    """By symbol, in the order of the file."""
+
+    def sessions(self) -> Iterator[tuple[FirmConfig, SessionConfig]]:
+        """Every session with its firm, in the order of the file."""
+        for firm in self.config.firms:
+            for session in firm.sessions:
+                yield firm, session
+
+    def symbols_of(self, shard: int) -> list[str]:
+        """The symbols that one shard matches, in the order of the file."""
+        return [symbol for symbol, instrument in self.instruments.items() if instrument.shard == shard]
+
+
+class _InstrumentLine(_Section, frozen=True):
+    tick: str
+    reference_price: str
+    lot: str = "1"
+    currency: str = "USD"
+    shard: int | None = None
+
+
+class _InstrumentsFile(_Section, frozen=True):
+    instruments: dict[str, _InstrumentLine]
+
+
+def load(path: Path) -> Venue:
+    """
+    Read a venue file and its instruments file.
+
+    Raises:
+        ConfigError: A file is missing or not TOML, a key is unknown or of the wrong type, or two values disagree.
+    """
+    config: VenueConfig = _read(path, VenueConfig)
+    instruments = _instruments(path.parent / config.instruments, config.shards)
+    venue = Venue(config, instruments)
+    _check(venue, path)
+    return venue
+
+
+def _read(path: Path, shape: Any) -> Any:
+    try:
+        with path.open("rb") as file:
+            return msgspec.convert(tomllib.load(file), shape)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}; see the commented configs/one-machine.toml") from error
+
+
+def _instruments(path: Path, shards: int) -> dict[str, Instrument]:
+    file: _InstrumentsFile = _read(path, _InstrumentsFile)
+    return {symbol: _instrument(path, symbol, line, shards) for symbol, line in file.instruments.items()}
+
+
+def _instrument(path: Path, symbol: str, line: _InstrumentLine, shards: int) -> Instrument:
+    where = f"{path}: instrument {symbol!r}"
+    if not symbol or not symbol.isprintable() or "|" in symbol or len(symbol) > 32:
+        raise ConfigError(f"{where}: a symbol is 1 to 32 printable characters")
+    shard = default_shard(symbol, shards) if line.shard is None else line.shard
+    if not 0 <= shard < shards:
+        raise ConfigError(f"{where}: shard {shard}, but there are shards 0 to {shards - 1}")
+    try:
+        tick = Increment.parse(line.tick)
+        reference_price_ticks = tick.count(line.reference_price)
+        return Instrument(symbol, tick, Increment.parse(line.lot), reference_price_ticks, line.currency, shard)
+    except (InvalidDecimal, NotAMultiple) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _check(venue: Venue, path: Path) -> None:
+    config = venue.config
+    if config.shards < 1:
+        raise ConfigError(f"{path}: shards = {config.shards}; at least 1 is needed")
+    hours, _, minutes = config.trading_day_end.partition(":")
+    if not (hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60):
+        raise ConfigError(f"{path}: trading_day_end = {config.trading_day_end!r}; write HH:MM in UTC")
+    comp_ids = [session.comp_id for _, session in venue.sessions()]
+    for comp_id in comp_ids:
+        if comp_ids.count(comp_id) > 1:
+            raise ConfigError(f"{path}: session {comp_id} is configured twice; a CompID belongs to one session")
+    if not is_loopback(config.gateway.fix_host):
+        for _, session in venue.sessions():
+            if session.password.startswith(EXAMPLE_PASSWORD_PREFIX):
+                raise ConfigError(
+                    f"{path}: session {session.comp_id} has an example password, which is for loopback only, but "
+                    f"gateway.fix_host is {config.gateway.fix_host}; give it a password of its own"
+                )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host means this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
