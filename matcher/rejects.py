@@ -1,0 +1,33 @@
+"""
+Why a request is refused: one name per reason, in the order in which the checks run.
+
+Two faults at once give the reason that stands first. The gateway checks down to PRICE_OFF_TICK, the engine the rest.
+The name is the venue's own stable code: it begins Text(58) of the answer, and labels the metric. `gateway/reports.py`
+maps each name, once, to OrdRejReason(103), CxlRejReason(102) or BusinessRejectReason(380).
+"""
+
+from enum import StrEnum
+
+
+class RejectReason(StrEnum):
+    """The refusals of this venue, in order of precedence."""
+
+    UNSUPPORTED_MESSAGE = "UNSUPPORTED_MESSAGE"
+    MISSING_TAG = "MISSING_TAG"
+    NOT_AUTHORIZED = "NOT_AUTHORIZED"
+    INVALID_CL_ORD_ID = "INVALID_CL_ORD_ID"
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
+    UNSUPPORTED_SIDE = "UNSUPPORTED_SIDE"
+    UNSUPPORTED_ORD_TYPE = "UNSUPPORTED_ORD_TYPE"
+    UNSUPPORTED_TIME_IN_FORCE = "UNSUPPORTED_TIME_IN_FORCE"
+    UNSUPPORTED_INSTRUCTION = "UNSUPPORTED_INSTRUCTION"
+    INVALID_QTY = "INVALID_QTY"
+    INVALID_PRICE = "INVALID_PRICE"
+    PRICE_OFF_TICK = "PRICE_OFF_TICK"
+    DUPLICATE_CL_ORD_ID = "DUPLICATE_CL_ORD_ID"
+    UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    SYMBOL_OR_SIDE_CHANGED = "SYMBOL_OR_SIDE_CHANGED"
+    TOO_LATE = "TOO_LATE"
+    NOTHING_TO_REPLACE = "NOTHING_TO_REPLACE"
+    NO_OPPOSITE_SIDE = "NO_OPPOSITE_SIDE"
+    BOOK_FULL = "BOOK_FULL"
