@@ -1,0 +1,319 @@
+"""
+One process's connection to NATS: publish, request, subscribe, and acknowledged publishes to JetStream.
+
+The connection comes back by itself for ever. While it is away `publish_now` raises at once and acknowledged publishes
+fail with `NO_CONNECTION`: nothing is buffered here, because what was buffered across an outage would arrive late and
+out of order. Whoever publishes keeps what is not acknowledged and sends it again (`publisher`).
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+import nats
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+log = structlog.get_logger()
+
+CONNECT_PATIENCE_S: Final = 15.0
+_TIMEOUT_CHECK_S: Final = 0.1
+_PENDING_BYTES_MAX: Final = 8 * 1024 * 1024
+
+
+class BusError(Exception):
+    """NATS or JetStream refused or did not answer; the message is one sentence."""
+
+
+class PubAck(msgspec.Struct, frozen=True):
+    """JetStream stored the record, as durably as the stream promises."""
+
+    seq: int
+
+
+class PubFailure(msgspec.Struct, frozen=True):
+    """JetStream did not store the record, or nobody knows whether it did (TIMED_OUT, NO_CONNECTION)."""
+
+    code: int
+    description: str
+
+
+NO_CONNECTION: Final = PubFailure(-1, "not connected to NATS")
+TIMED_OUT: Final = PubFailure(-2, "no acknowledgement in time")
+NO_RESPONDERS: Final = 503
+
+AckCallback = Callable[[PubAck | PubFailure], None]
+MessageCallback = Callable[[str, bytes, str], None]
+
+
+class _AckError(msgspec.Struct):
+    err_code: int = 0
+    code: int = 0
+    description: str = ""
+
+
+class _AckReply(msgspec.Struct):
+    seq: int = 0
+    error: _AckError | None = None
+
+
+_decode_ack = msgspec.json.Decoder(_AckReply).decode
+
+
+class Bus:
+    """A connection, made by `connect`; all methods belong to the event loop that made it."""
+
+    def __init__(self, client: Client, inbox: str, publish_timeout_s: float) -> None:
+        self._client = client
+        self._ack_prefix = f"{inbox}.ack."
+        self._inbox = inbox
+        self._publish_timeout_s = publish_timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._next_token = 0
+        self._waiting: dict[int, tuple[float, AckCallback]] = {}
+        self._on_reconnect: list[Callable[[], None]] = []
+        self._closing = False
+        self._timeouts = asyncio.create_task(self._fail_late_acks(), name="ack time-outs")
+
+    @classmethod
+    async def connect(cls, url: str, *, name: str, publish_timeout_s: float = 2.0) -> "Bus":
+        """
+        Connect to a NATS server, waiting a while for it to be there.
+
+        Raises:
+            BusError: No server at `url` within 15 s.
+        """
+        inbox = f"_INBOX.{name}.{os.urandom(6).hex()}"
+        client = Client()
+        self = cls(client, inbox, publish_timeout_s)
+        options: dict[str, Any] = {
+            "name": name,
+            "inbox_prefix": inbox,
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": 0.1,
+            "ping_interval": 3,
+            "max_outstanding_pings": 2,
+            "pending_size": -1,  # publish fails at once while disconnected
+            "skip_subject_validation": True,  # subjects come from bus.subjects only
+            "reconnected_cb": self._reconnected,
+            "disconnected_cb": self._disconnected,
+            "error_cb": _log_error,
+        }
+        try:
+            await _connect_patiently(client, url, options)
+        except BusError:
+            self._timeouts.cancel()
+            raise
+        await client.subscribe(f"{self._ack_prefix}*", cb=self._on_ack)
+        return self
+
+    async def close(self) -> None:
+        """Flush what was published and close; acknowledgements still awaited fail with NO_CONNECTION."""
+        self._closing = True
+        self._timeouts.cancel()
+        waiting, self._waiting = self._waiting, {}
+        for _, on_ack in waiting.values():
+            on_ack(NO_CONNECTION)
+        if self._client.is_connected:
+            try:
+                await self._client.flush(1)
+            except (nats.errors.Error, TimeoutError):
+                log.warning("nats_flush_failed")
+        await self._client.close()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a server is reachable right now."""
+        return bool(self._client.is_connected)
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes handed over but not yet written to the socket."""
+        return int(self._client.pending_data_size)
+
+    @property
+    def payload_bytes_max(self) -> int:
+        """The largest payload that the server takes."""
+        return int(self._client.max_payload)
+
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called each time the connection came back."""
+        self._on_reconnect.append(callback)
+
+    def publish_now(
+        self, subject: str, payload: bytes, *, reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """
+        Publish without waiting and without any acknowledgement.
+
+        Raises:
+            BusError: Not connected.
+        """
+        publishing = self._client.publish(subject, payload, reply, headers)
+        try:
+            # With pending_size -1 nats-py's publish never suspends, so one step runs it whole: no task, no await.
+            publishing.send(None)
+        except StopIteration:
+            return
+        except nats.errors.Error as error:
+            raise BusError(f"cannot publish to {subject}: {type(error).__name__}") from error
+        raise AssertionError("nats-py suspended in publish")
+
+    async def publish(self, subject: str, payload: bytes) -> None:
+        """
+        Publish without acknowledgement, waiting while too much is unsent.
+
+        Raises:
+            BusError: Not connected.
+        """
+        self.publish_now(subject, payload)
+        if self.pending_bytes > _PENDING_BYTES_MAX:
+            await self._client.flush()
+
+    def publish_acked(
+        self, subject: str, payload: bytes, on_ack: AckCallback, *, headers: dict[str, str] | None = None
+    ) -> None:
+        """
+        Publish to a stream; `on_ack` is called exactly once, later, with the answer, a time-out or NO_CONNECTION.
+
+        Args:
+            subject: A subject of the stream.
+            payload: The record.
+            on_ack: Called on the event loop, never from within this call.
+            headers: JetStream's, such as Nats-Expected-Last-Sequence.
+        """
+        token = self._next_token
+        self._next_token += 1
+        self._waiting[token] = (self._loop.time() + self._publish_timeout_s, on_ack)
+        try:
+            self.publish_now(subject, payload, reply=f"{self._ack_prefix}{token}", headers=headers)
+        except BusError:
+            del self._waiting[token]
+            self._loop.call_soon(on_ack, NO_CONNECTION)
+
+    async def request(self, subject: str, payload: bytes, timeout_s: float = 2.0) -> bytes:
+        """
+        Ask and await one reply.
+
+        Raises:
+            BusError: Nobody answers this subject, or not in time, or not connected.
+        """
+        try:
+            reply = await self._client.request(subject, payload, timeout=timeout_s)
+        except (nats.errors.Error, TimeoutError) as error:
+            raise BusError(f"no answer on {subject}: {type(error).__name__}") from error
+        return bytes(reply.data)
+
+    async def request_json(self, subject: str, body: object = None, timeout_s: float = 5.0) -> dict[str, Any]:
+        """
+        Call a JetStream API subject.
+
+        Raises:
+            BusError: No answer, or the API's own error with its code.
+        """
+        payload = b"" if body is None else msgspec.json.encode(body)
+        reply: dict[str, Any] = msgspec.json.decode(await self.request(subject, payload, timeout_s))
+        if error := reply.get("error"):
+            raise ApiError(int(error.get("err_code", 0)), f"{subject}: {error.get('description')}")
+        return reply
+
+    async def subscribe(self, subject: str, callback: MessageCallback) -> Callable[[], Awaitable[None]]:
+        """Call `callback(subject, payload, reply)` for each message; returns what ends the subscription."""
+
+        async def on_message(message: Msg) -> None:
+            callback(message.subject, message.data, message.reply)
+
+        subscription = await self._client.subscribe(subject, cb=on_message)
+        return subscription.unsubscribe
+
+    async def subscribe_raw(self, subject: str, callback: Callable[[Msg], None]) -> Callable[[], Awaitable[None]]:
+        """As `subscribe`, with nats-py's message and its headers: for `reader`."""
+
+        async def on_message(message: Msg) -> None:
+            callback(message)
+
+        # No bound here: JetStream's flow control bounds what is on its way to a reader.
+        subscription = await self._client.subscribe(
+            subject, cb=on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        return subscription.unsubscribe
+
+    def new_inbox(self) -> str:
+        """A subject that only this connection listens to."""
+        return f"{self._inbox}.{os.urandom(6).hex()}"
+
+    async def _disconnected(self) -> None:
+        if not self._closing:
+            log.warning("nats_disconnected")
+
+    async def _reconnected(self) -> None:
+        log.warning("nats_reconnected")
+        for callback in list(self._on_reconnect):
+            callback()
+
+    async def _on_ack(self, message: Msg) -> None:
+        token = int(message.subject[len(self._ack_prefix) :])
+        waiting = self._waiting.pop(token, None)
+        if waiting is not None:  # else it had timed out; its publisher has moved on
+            waiting[1](_read_ack(message))
+
+    async def _fail_late_acks(self) -> None:
+        while True:
+            await asyncio.sleep(_TIMEOUT_CHECK_S)
+            now = self._loop.time()
+            late = []
+            for token, (deadline, _) in self._waiting.items():  # in order of their deadlines
+                if deadline > now:
+                    break
+                late.append(token)
+            for token in late:
+                # an earlier time-out's callback may have been the end of this one
+                if (waiting := self._waiting.pop(token, None)) is not None:
+                    waiting[1](TIMED_OUT)
+
+
+class ApiError(BusError):
+    """JetStream's API refused; `err_code` is its own number."""
+
+    def __init__(self, err_code: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.err_code = err_code
+
+
+def _read_ack(message: Msg) -> PubAck | PubFailure:
+    if not message.data:
+        status = (message.headers or {}).get("Status", "0")
+        return PubFailure(int(status), "no stream listens on this subject")
+    reply = _decode_ack(message.data)
+    if reply.error is not None:
+        return PubFailure(reply.error.err_code or reply.error.code, reply.error.description)
+    return PubAck(reply.seq)
+
+
+async def _connect_patiently(client: Client, url: str, options: dict[str, Any]) -> None:
+    """Nats-py's own first connect either gives up at once or never; this one waits a stated time."""
+    deadline = asyncio.get_running_loop().time() + CONNECT_PATIENCE_S
+    while True:
+        try:
+            await client.connect(url, **(options | {"allow_reconnect": True, "max_reconnect_attempts": 0}))
+        except (OSError, nats.errors.Error, TimeoutError) as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise BusError(
+                    f"no NATS server at {url} ({type(error).__name__}); start one, or name another with --nats"
+                ) from error
+            await asyncio.sleep(0.1)
+        else:
+            client.options["max_reconnect_attempts"] = -1
+            return
+
+
+async def _log_error(error: Exception) -> None:
+    # Also where nats-py reports exceptions of our callbacks: those are ours, and end the process.
+    if isinstance(error, nats.errors.Error | OSError | TimeoutError):
+        log.warning("nats_error", error=f"{type(error).__name__}: {error}")
+        return
+    asyncio.get_running_loop().call_exception_handler({"message": "a NATS callback failed", "exception": error})

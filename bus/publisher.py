@@ -1,0 +1,241 @@
+"""
+Ordered, durable publishing to a log: two ways, for its two kinds of writer.
+
+`WindowPublisher` is for ORD, where many gateways write. It keeps a bounded window of records on their way; when one
+fails, or its acknowledgement is late, the whole window goes out again in order (go-back-N). Repeats and holes in the
+log are harmless, because a matcher takes only the record numbered one above the last.
+
+`ChainPublisher` is for EXEC, where one leader writes. Each write expects to be the next of the stream
+(Nats-Expected-Last-Sequence), so the stream itself keeps a second writer out. After a failure the tail is read back to
+learn what was stored, and only the rest is sent again; a tail that is not ours means another leader has taken over.
+"""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import structlog
+
+from bus.connection import Bus, BusError, PubAck, PubFailure
+from bus.streams import last_seq, read_record
+
+log = structlog.get_logger()
+
+_RETRY_S: Final = 0.05
+
+
+class _Sent(msgspec.Struct):
+    subject: str
+    payload: bytes
+    on_durable: Callable[[], None]
+    acked: bool = False
+    sent_at: float = 0.0
+
+
+class WindowPublisher:
+    """A bounded window of records on their way to one stream, made durable in order."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        window_max: int,
+        on_room: Callable[[], None],
+        on_latency: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
+        self._bus = bus
+        self._window_max = window_max
+        self._on_room = on_room
+        self._on_latency = on_latency
+        self._window: deque[_Sent] = deque()
+        self._attempt = 0
+        self._rewinding = False
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether `publish` may be called."""
+        return len(self._window) < self._window_max and not self._rewinding
+
+    @property
+    def in_flight(self) -> int:
+        """Records published but not known to be durable."""
+        return len(self._window)
+
+    def publish(self, subject: str, payload: bytes, on_durable: Callable[[], None]) -> None:
+        """Send the next record; `on_durable` is called once it and all before it are stored."""
+        assert self.has_room
+        sent = _Sent(subject, payload, on_durable)
+        self._window.append(sent)
+        self._send(sent)
+
+    def _send(self, sent: _Sent) -> None:
+        attempt = self._attempt
+        sent.acked = False
+        sent.sent_at = self._loop.time()
+
+        def on_ack(answer: PubAck | PubFailure) -> None:
+            if attempt != self._attempt:
+                return
+            if isinstance(answer, PubFailure):
+                self._rewind(answer)
+            else:
+                sent.acked = True
+                self._on_latency(self._loop.time() - sent.sent_at)
+                self._advance()
+
+        self._bus.publish_acked(sent.subject, sent.payload, on_ack)
+
+    def _advance(self) -> None:
+        window = self._window
+        while window and window[0].acked:
+            window.popleft().on_durable()
+        self._on_room()
+
+    def _rewind(self, failure: PubFailure) -> None:
+        log.warning("ord_window_rewound", records=len(self._window), code=failure.code, why=failure.description)
+        self._attempt += 1
+        self._rewinding = True
+        self._loop.call_later(_RETRY_S, self._resend)
+
+    def _resend(self) -> None:
+        if not self._bus.is_connected:
+            self._loop.call_later(_RETRY_S, self._resend)
+            return
+        self._rewinding = False
+        for sent in self._window:
+            self._send(sent)
+
+
+class Fenced(BusError):
+    """Another writer has taken over the stream: this one must stop."""
+
+
+class _Link(msgspec.Struct):
+    payloads: list[bytes]
+    last_seq: int
+    """Stream sequence that the last of the payloads will have."""
+    on_durable: Callable[[], None]
+
+
+class ChainPublisher:
+    """The only writer of one stream, as long as it is; each entry is stored whole or not at all."""
+
+    def __init__(self, bus: Bus, *, stream: str, subject: str, last_seq: int, window_max: int) -> None:
+        self._bus = bus
+        self._stream = stream
+        self._subject = subject
+        self._end_seq = last_seq
+        self._window_max = window_max
+        self._window: deque[_Link] = deque()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._attempt = 0
+        self._loop = asyncio.get_running_loop()
+        self.failed: asyncio.Future[None] = self._loop.create_future()
+        """Ends with Fenced, or with what else makes it impossible to go on."""
+
+    @property
+    def in_flight(self) -> int:
+        """Entries published but not known to be stored."""
+        return len(self._window)
+
+    async def publish(self, payloads: list[bytes], on_durable: Callable[[], None]) -> None:
+        """
+        Send the next entry, waiting while the window is full.
+
+        Args:
+            payloads: One record, or several that JetStream stores as one atomic batch (at most 1000).
+            on_durable: Called once the entry and all before it are stored.
+
+        Raises:
+            Fenced: Another writer has taken over.
+        """
+        while len(self._window) >= self._window_max:
+            self._room.clear()
+            await self._room.wait()  # a failure sets it too
+            if self.failed.done():
+                break
+        if self.failed.done():
+            self.failed.result()
+        self._end_seq += len(payloads)
+        link = _Link(payloads, self._end_seq, on_durable)
+        self._window.append(link)
+        self._send(link)
+
+    def _send(self, link: _Link) -> None:
+        attempt = self._attempt
+
+        def on_ack(answer: PubAck | PubFailure) -> None:
+            if attempt != self._attempt:
+                return
+            if isinstance(answer, PubAck):
+                self._advance(link.last_seq)
+            else:
+                self._recover(answer)
+
+        expected = str(link.last_seq - len(link.payloads))
+        if len(link.payloads) == 1:
+            headers = {"Nats-Expected-Last-Sequence": expected}
+            self._bus.publish_acked(self._subject, link.payloads[0], on_ack, headers=headers)
+            return
+        batch_id = os.urandom(12).hex()
+        for number, payload in enumerate(link.payloads, 1):
+            headers = {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+            if number == 1:
+                headers["Nats-Expected-Last-Sequence"] = expected
+            if number == len(link.payloads):
+                headers["Nats-Batch-Commit"] = "1"
+                self._bus.publish_acked(self._subject, payload, on_ack, headers=headers)
+            else:
+                self._publish_part(payload, headers)
+
+    def _publish_part(self, payload: bytes, headers: dict[str, str]) -> None:
+        try:
+            self._bus.publish_now(self._subject, payload, headers=headers)
+        except BusError:
+            log.warning("exec_batch_part_not_sent", stream=self._stream)  # the commit fails for the same reason
+
+    def _advance(self, stored_seq: int) -> None:
+        window = self._window
+        while window and window[0].last_seq <= stored_seq:
+            window.popleft().on_durable()
+        self._room.set()
+
+    def _recover(self, failure: PubFailure) -> None:
+        log.warning("exec_tail_in_doubt", stream=self._stream, code=failure.code, why=failure.description)
+        self._attempt += 1
+        task = asyncio.create_task(self._recover_tail(), name=f"recover {self._stream}")
+        task.add_done_callback(self._after_recovery)
+
+    async def _recover_tail(self) -> None:
+        while True:
+            await asyncio.sleep(_RETRY_S)
+            try:
+                stored_seq = await last_seq(self._bus, self._stream)
+                tail = await read_record(self._bus, self._stream, stored_seq) if stored_seq else None
+            except BusError as error:
+                log.warning("exec_tail_unreadable", stream=self._stream, why=str(error))
+                continue
+            break
+        self._check_ours(stored_seq, tail.payload if tail else b"")
+        self._advance(stored_seq)
+        for link in self._window:
+            self._send(link)
+
+    def _check_ours(self, stored_seq: int, payload: bytes) -> None:
+        """The tail is the record before our window, or one of our window with the same bytes; else we are fenced."""
+        if not self._window or stored_seq == self._window[0].last_seq - len(self._window[0].payloads):
+            return
+        for link in self._window:
+            if link.last_seq == stored_seq and link.payloads[-1] == payload:
+                return
+        raise Fenced(f"{self._stream} was written by another matcher at sequence {stored_seq}; this one stops")
+
+    def _after_recovery(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None and not self.failed.done():
+            self.failed.set_exception(error)
+            self._room.set()

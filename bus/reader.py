@@ -1,0 +1,197 @@
+"""
+Reading one stream in order, from a given sequence, without gaps, for as long as it takes.
+
+A raw push consumer (AckNone) with idle heartbeats and flow control feeds a queue. Whatever happens to it (server
+restart, lost connection, a consumer that fell silent, a gap) has one cure: a new consumer from the next sequence on,
+with a new delivery subject, so that nothing from the old one can be mistaken for the new one's.
+
+Flow control is answered when the reader's owner has taken everything that came before it, so the server never has
+more than its window on the way, and the queue here is bounded by that.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from nats.aio.msg import Msg
+
+from bus.connection import Bus, BusError
+
+log = structlog.get_logger()
+
+HEARTBEAT_S: Final = 0.3
+_SILENCE_MAX_S: Final = 3 * HEARTBEAT_S
+_RETRY_S: Final = 0.1
+_SEQ_TOKEN: Final = 5  # $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>
+_PENDING_TOKEN: Final = 8
+
+
+class LogMessage(msgspec.Struct, frozen=True):
+    """One record of a stream, with its place in it."""
+
+    seq: int
+    payload: bytes
+    pending: int
+    """Records of the stream that were still behind it when it was delivered."""
+
+
+class LogReader:
+    """
+    Reads `stream` from `start_seq` on.
+
+    Either the owner awaits `next_batch`, or gives `on_messages` and calls `start`.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        stream: str,
+        start_seq: int,
+        on_messages: Callable[[list[LogMessage]], None] | None = None,
+    ) -> None:
+        self._bus = bus
+        self._stream = stream
+        self._next_seq = start_seq
+        self._on_messages = on_messages
+        self._queue: deque[LogMessage | str] = deque()  # a str is a flow-control subject, to answer when reached
+        self._wake = asyncio.Event()
+        self._last_heard = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._broken = asyncio.Event()
+        self._stopped = False
+        self._unsubscribe: Callable[[], Awaitable[None]] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to read; returns at once."""
+        self._bus.on_reconnect(self._broken.set)
+        self._tasks.append(asyncio.create_task(self._keep_consuming(), name=f"read {self._stream}"))
+        if self._on_messages is not None:
+            self._tasks.append(asyncio.create_task(self._hand_over(self._on_messages), name=f"hand {self._stream}"))
+
+    async def stop(self) -> None:
+        """End reading."""
+        # The flag as well as the cancel: Python 3.11's wait_for, inside nats-py's request, can swallow a cancellation.
+        self._stopped = True
+        self._broken.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._drop_consumer()
+
+    async def next_batch(self, messages_max: int = 1000) -> list[LogMessage]:
+        """Wait for the next records, in order; at least one, at most `messages_max`."""
+        batch: list[LogMessage] = []
+        while not batch:
+            if not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+            while self._queue and len(batch) < messages_max:
+                item = self._queue.popleft()
+                if isinstance(item, str):
+                    self._answer_flow_control(item)
+                else:
+                    batch.append(item)
+        return batch
+
+    async def _hand_over(self, on_messages: Callable[[list[LogMessage]], None]) -> None:
+        while True:
+            on_messages(await self.next_batch())
+            await asyncio.sleep(0)  # a long catch-up must not starve the rest of the process
+
+    async def _keep_consuming(self) -> None:
+        while not self._stopped:
+            self._broken.clear()
+            try:
+                await self._consume_anew()
+                await self._until_broken()
+            except BusError as error:
+                log.warning("log_reader_waits", stream=self._stream, next_seq=self._next_seq, why=str(error))
+                await asyncio.sleep(_RETRY_S)
+
+    async def _consume_anew(self) -> None:
+        await self._drop_consumer()
+        deliver_subject = self._bus.new_inbox()
+        self._unsubscribe = await self._bus.subscribe_raw(deliver_subject, self._receiver())
+        self._last_heard = self._loop.time()
+        name = deliver_subject.rpartition(".")[2]
+        await self._bus.request_json(
+            f"$JS.API.CONSUMER.CREATE.{self._stream}.{name}",
+            {"stream_name": self._stream, "config": self._consumer_config(name, deliver_subject)},
+        )
+
+    def _consumer_config(self, name: str, deliver_subject: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "deliver_subject": deliver_subject,
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": self._next_seq,
+            "ack_policy": "none",
+            "max_deliver": 1,
+            "idle_heartbeat": int(HEARTBEAT_S * 1e9),
+            "flow_control": True,
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": 5_000_000_000,
+        }
+
+    async def _until_broken(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(_SILENCE_MAX_S):
+                    await self._broken.wait()
+            except TimeoutError:
+                if self._loop.time() - self._last_heard < _SILENCE_MAX_S:
+                    continue
+                log.warning("log_reader_heard_nothing", stream=self._stream, next_seq=self._next_seq)
+            return
+
+    async def _drop_consumer(self) -> None:
+        unsubscribe, self._unsubscribe = self._unsubscribe, None
+        if unsubscribe is not None and self._bus.is_connected:
+            await unsubscribe()
+
+    def _receiver(self) -> Callable[[Msg], None]:
+        """A callback that is deaf once a newer consumer has been made."""
+        generation = object()
+        self._generation = generation
+
+        def on_message(message: Msg) -> None:
+            if self._generation is generation:
+                self._receive(message)
+
+        return on_message
+
+    def _receive(self, message: Msg) -> None:
+        self._last_heard = self._loop.time()
+        tokens = message.reply.split(".") if message.reply else []
+        if len(tokens) > _PENDING_TOKEN and tokens[1] == "ACK":
+            self._receive_record(int(tokens[_SEQ_TOKEN]), int(tokens[_PENDING_TOKEN]), message.data)
+        elif message.reply:
+            self._enqueue(message.reply)  # flow control request
+        elif stalled := (message.headers or {}).get("Nats-Consumer-Stalled"):
+            self._enqueue(stalled)
+
+    def _receive_record(self, seq: int, pending: int, payload: bytes) -> None:
+        if seq < self._next_seq or self._broken.is_set():
+            return
+        if seq > self._next_seq:
+            log.warning("log_reader_gap", stream=self._stream, expected_seq=self._next_seq, seq=seq)
+            self._broken.set()
+            return
+        self._next_seq = seq + 1
+        self._enqueue(LogMessage(seq, payload, pending))
+
+    def _enqueue(self, item: LogMessage | str) -> None:
+        self._queue.append(item)
+        self._wake.set()
+
+    def _answer_flow_control(self, subject: str) -> None:
+        try:
+            self._bus.publish_now(subject, b"")
+        except BusError:
+            self._broken.set()

@@ -1,0 +1,155 @@
+"""
+The two log records and their codec: `OrdRecord` on ORD<k>, `ExecRecord` on EXEC<k>. Their page is `WIRE.md`.
+
+Records are MessagePack arrays, written and read by msgspec straight from and to the vocabulary's structs. Events and
+increments are kept encoded inside an `ExecRecord`, so that a reader pays only for the half it wants.
+"""
+
+from typing import Final
+
+import msgspec
+
+from matcher.commands import Command
+from matcher.events import Event, MarketDataIncrement
+
+RECORD_VERSION: Final = 1
+"""First element of every record; a reader stops at a version that it does not know."""
+
+
+class RecordError(Exception):
+    """A log record that this version cannot read; the message names what is wrong with it."""
+
+
+class OrdRecord(msgspec.Struct, frozen=True, array_like=True):
+    """
+    Commands of one symbol from one gateway, in arrival order.
+
+    (gateway_id, boot, record_number) numbers a gateway's records per shard from 1, without holes; a matcher takes
+    only the next one, so a gateway that rewinds its window (go-back-N) needs no other protection against repeats.
+    """
+
+    version: int
+    gateway_id: str
+    boot: int
+    """Grows with each life of the gateway: the ns since 1970 UTC at which it began."""
+    record_number: int
+    commands: list[Command]
+
+
+class ExecRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What a matcher answers to a range of ORD records; one write makes all of it durable together."""
+
+    version: int
+    shard: int
+    leader_epoch: int
+    """Grows with each leader; a leader's first record is empty but for its epoch."""
+    first_input_seq: int
+    last_input_seq: int
+    """ORD up to here is consumed: a new leader goes on after it."""
+    events: msgspec.Raw
+    """list[Event]"""
+    increments: msgspec.Raw
+    """list[MarketDataIncrement]"""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_ord = msgspec.msgpack.Decoder(OrdRecord).decode
+_decode_exec = msgspec.msgpack.Decoder(ExecRecord).decode
+_decode_events = msgspec.msgpack.Decoder(list[Event]).decode
+_decode_increments = msgspec.msgpack.Decoder(list[MarketDataIncrement]).decode
+
+
+def encode_ord(*, gateway_id: str, boot: int, record_number: int, commands: list[Command]) -> bytes:
+    """Encode commands of one symbol as one ORD record."""
+    return _encode(OrdRecord(RECORD_VERSION, gateway_id, boot, record_number, commands))
+
+
+def decode_ord(payload: bytes) -> OrdRecord:
+    """
+    Decode one ORD record.
+
+    Raises:
+        RecordError: Not a record, or one of another version.
+    """
+    try:
+        record = _decode_ord(payload)
+    except msgspec.MsgspecError as error:
+        raise RecordError(_unreadable(payload, error)) from error
+    if record.version != RECORD_VERSION:
+        raise RecordError(_wrong_version(record.version))
+    return record
+
+
+def encode_exec(
+    *,
+    shard: int,
+    leader_epoch: int,
+    first_input_seq: int,
+    last_input_seq: int,
+    events: list[Event],
+    increments: list[MarketDataIncrement],
+) -> bytes:
+    """Encode the answer to ORD records `first_input_seq` to `last_input_seq` as one EXEC record."""
+    return _encode(
+        ExecRecord(
+            RECORD_VERSION,
+            shard,
+            leader_epoch,
+            first_input_seq,
+            last_input_seq,
+            msgspec.Raw(_encode(events)),
+            msgspec.Raw(_encode(increments)),
+        )
+    )
+
+
+def decode_exec(payload: bytes) -> ExecRecord:
+    """
+    Decode one EXEC record, leaving its events and increments encoded.
+
+    Raises:
+        RecordError: Not a record, or one of another version.
+    """
+    try:
+        record = _decode_exec(payload)
+    except msgspec.MsgspecError as error:
+        raise RecordError(_unreadable(payload, error)) from error
+    if record.version != RECORD_VERSION:
+        raise RecordError(_wrong_version(record.version))
+    return record
+
+
+def decode_events(record: ExecRecord) -> list[Event]:
+    """
+    Decode the private events of an EXEC record.
+
+    Raises:
+        RecordError: They are not events of this version.
+    """
+    try:
+        return _decode_events(record.events)
+    except msgspec.MsgspecError as error:
+        raise RecordError(f"the events of inputs from {record.first_input_seq} on do not decode: {error}") from error
+
+
+def decode_increments(record: ExecRecord) -> list[MarketDataIncrement]:
+    """
+    Decode the market-data increments of an EXEC record.
+
+    Raises:
+        RecordError: They are not increments of this version.
+    """
+    try:
+        return _decode_increments(record.increments)
+    except msgspec.MsgspecError as error:
+        raise RecordError(
+            f"the increments of inputs from {record.first_input_seq} on do not decode: {error}"
+        ) from error
+
+
+def _unreadable(payload: bytes, error: Exception) -> str:
+    return f"a record of {len(payload)} bytes does not decode: {error}"
+
+
+def _wrong_version(version: int) -> str:
+    return f"record version {version}, but this build reads version {RECORD_VERSION}; use the build that wrote the log"

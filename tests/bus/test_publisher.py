@@ -1,0 +1,131 @@
+"""What the two publishers promise, against a real server: order, durability, and one writer."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from bus.connection import Bus
+from bus.publisher import ChainPublisher, Fenced, WindowPublisher
+from bus.reader import LogReader
+from bus.streams import ensure_shard, last_seq
+
+MEGABYTES_64 = 64 * 1024 * 1024
+
+
+async def read_all(bus: Bus, stream: str, count: int) -> list[bytes]:
+    reader = LogReader(bus, stream=stream, start_seq=1)
+    await reader.start()
+    payloads: list[bytes] = []
+    while len(payloads) < count:
+        payloads += [message.payload for message in await reader.next_batch()]
+    await reader.stop()
+    return payloads
+
+
+class Durable:
+    """Collects what was reported durable and lets a test wait for a number of them."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._changed = asyncio.Event()
+
+    def note(self, name: str) -> Callable[[], None]:
+        def on_durable() -> None:
+            self.names.append(name)
+            self._changed.set()
+
+        return on_durable
+
+    async def reach(self, count: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.names) < count:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+async def test_a_window_becomes_durable_in_order(bus: Bus) -> None:
+    await ensure_shard(bus, 0, max_bytes=MEGABYTES_64, replicas=1)
+    publisher = WindowPublisher(bus, window_max=10, on_room=lambda: None)
+    durable = Durable()
+    for number in range(10):
+        publisher.publish("ord.0.AAPL", b"%d" % number, durable.note(str(number)))
+    assert not publisher.has_room
+    await durable.reach(10)
+    assert durable.names == [str(number) for number in range(10)]
+    assert publisher.has_room
+    assert await read_all(bus, "ORD0", 10) == [b"%d" % number for number in range(10)]
+
+
+async def test_a_window_survives_a_killed_server_and_a_go_back_n_reader_sees_every_record_once(bus: Bus, server) -> None:  # type: ignore[no-untyped-def]
+    await ensure_shard(bus, 0, max_bytes=MEGABYTES_64, replicas=1)
+    durable = Durable()
+    waiting = list(range(1, 401))
+
+    def publish_more() -> None:
+        while waiting and publisher.has_room:
+            number = waiting.pop(0)
+            publisher.publish("ord.0.AAPL", b"%d" % number, durable.note(str(number)))
+
+    publisher = WindowPublisher(bus, window_max=20, on_room=publish_more)
+    publish_more()
+    for reached in (100, 200):
+        await durable.reach(reached)
+        server.kill()
+        server.start()
+    await durable.reach(400)
+    assert durable.names == [str(number) for number in range(1, 401)]
+    stored = await read_all(bus, "ORD0", await last_seq(bus, "ORD0"))
+    taken = 0
+    for payload in stored:
+        if int(payload) == taken + 1:
+            taken += 1
+    assert taken == 400
+
+
+async def test_a_chain_stores_single_records_and_atomic_batches_in_order(bus: Bus) -> None:
+    await ensure_shard(bus, 0, max_bytes=MEGABYTES_64, replicas=1)
+    durable = Durable()
+    publisher = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0, window_max=4)
+    await publisher.publish([b"a"], durable.note("a"))
+    await publisher.publish([b"b1", b"b2", b"b3"], durable.note("b"))
+    await publisher.publish([b"c"], durable.note("c"))
+    await durable.reach(3)
+    assert durable.names == ["a", "b", "c"]
+    assert await read_all(bus, "EXEC0", 5) == [b"a", b"b1", b"b2", b"b3", b"c"]
+
+
+async def test_a_chain_survives_a_killed_server_without_loss_or_repeat(bus: Bus, server) -> None:  # type: ignore[no-untyped-def]
+    await ensure_shard(bus, 0, max_bytes=MEGABYTES_64, replicas=1)
+    durable = Durable()
+    publisher = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0, window_max=8)
+
+    async def publish_all() -> None:
+        for number in range(300):
+            await publisher.publish([b"%d" % number], durable.note(str(number)))
+
+    publishing = asyncio.create_task(publish_all())
+    for reached in (80, 160):
+        await durable.reach(reached)
+        server.kill()
+        server.start()
+    await publishing
+    await durable.reach(300)
+    assert await read_all(bus, "EXEC0", 300) == [b"%d" % number for number in range(300)]
+    assert await last_seq(bus, "EXEC0") == 300
+
+
+async def test_a_second_writer_fences_the_first(bus: Bus) -> None:
+    await ensure_shard(bus, 0, max_bytes=MEGABYTES_64, replicas=1)
+    durable = Durable()
+    old = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0, window_max=4)
+    await old.publish([b"old"], durable.note("old"))
+    await durable.reach(1)
+    new = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=1, window_max=4)
+    await new.publish([b"new"], durable.note("new"))
+    await durable.reach(2)
+    await old.publish([b"zombie"], durable.note("zombie"))
+    with pytest.raises(Fenced, match="EXEC0 was written by another matcher at sequence 2"):
+        await asyncio.wait_for(old.failed, 10)
+    assert await read_all(bus, "EXEC0", 2) == [b"old", b"new"]
+    assert durable.names == ["old", "new"]
