@@ -1,0 +1,267 @@
+"""
+The process around one engine: reads ORD<k> in order, answers on EXEC<k>.
+
+Theory of operation. The log in and the log out are the whole truth; a matcher keeps nothing that they do not give back.
+Each EXEC record says how far ORD was consumed, and is written with the sequence that it must have, so an answer and
+the mark that the question is answered become durable together, once. A starting matcher reads the last EXEC record,
+takes a new epoch, and writes an empty record with it: from then on any older leader's write is refused. It rebuilds
+its engine from the newest snapshot and the ORD records up to the mark, whose answers it throws away because they are
+in EXEC already, and then goes on live.
+
+Whatever waits in ORD while the last writes are on their way is answered by the next write (micro-batching): an idle
+venue adds no delay, and the cost of a write is shared the more the busier it is.
+"""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from bus.connection import Bus
+from bus.publisher import ChainPublisher
+from bus.reader import LogMessage, LogReader
+from bus.records import RecordError, decode_exec, decode_ord, encode_exec
+from bus.streams import last_seq, read_record
+from bus.subjects import exec_stream, exec_subject, ord_stream
+from configs.loader import Venue
+from matcher import snapshot_files
+from matcher.engine import Engine
+from matcher.events import Event, MarketDataIncrement
+from matcher.metrics import MatcherMetrics
+from matcher.snapshot import SnapshotError
+
+log = structlog.get_logger()
+
+EXEC_WRITES_MAX: Final = 2
+"""EXEC writes on their way at once: one being stored while the next is prepared."""
+
+
+class LogBroken(Exception):
+    """A log cannot be gone on from; the message names stream and sequence, and says what to do."""
+
+
+class _Position(msgspec.Struct, frozen=True):
+    """Where EXEC stands when a matcher starts."""
+
+    exec_seq: int
+    leader_epoch: int
+    consumed_input_seq: int
+
+
+class MatcherService:
+    """One shard's matcher."""
+
+    def __init__(self, bus: Bus, venue: Venue, shard: int, snapshots: Path, metrics: MatcherMetrics) -> None:
+        self._bus = bus
+        self._shard = shard
+        self._config = venue.config.matcher
+        self._instruments = [venue.instruments[symbol] for symbol in venue.symbols_of(shard)]
+        self._snapshots = snapshots
+        self._metrics = metrics
+        self._record_bytes_max = bus.payload_bytes_max // 2
+        self._next_snapshot_seq = 0
+        self._saving: asyncio.Task[None] | None = None
+        self._consumed_seq = 0
+        self._unsaved: tuple[int, bytes] | None = None
+
+    async def start(self) -> None:
+        """
+        Take over the shard: a new epoch, and the engine as it stood at the last answer.
+
+        Raises:
+            BusError: JetStream does not answer.
+            LogBroken: The logs do not fit each other, or a record cannot be read.
+        """
+        position = await self._read_position()
+        self._consumed_seq = position.consumed_input_seq
+        self._epoch = position.leader_epoch + 1
+        self.engine = self._restore(position.consumed_input_seq)
+        self._next_snapshot_seq = self.engine.last_input_seq + self._config.snapshot_every_inputs
+        stream = exec_stream(self._shard)
+        self._publisher = ChainPublisher(
+            self._bus,
+            stream=stream,
+            subject=exec_subject(self._shard),
+            last_seq=position.exec_seq,
+            window_max=EXEC_WRITES_MAX,
+        )
+        await self._write(position.consumed_input_seq + 1, position.consumed_input_seq, [], [])
+        self._reader = LogReader(self._bus, stream=ord_stream(self._shard), start_seq=self.engine.last_input_seq + 1)
+        await self._reader.start()
+        await self._catch_up(position.consumed_input_seq)
+        self._metrics.epoch.set(self._epoch)
+        self._metrics.watch(self.engine)
+        log.info(
+            "recovered", shard=self._shard, leader_epoch=self._epoch, consumed_input_seq=position.consumed_input_seq
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """
+        Match until `stop` is set.
+
+        Raises:
+            Fenced: Another matcher leads this shard.
+            LogBroken: A record cannot be read; nothing of it was applied.
+        """
+        stopping = asyncio.create_task(_until_set(stop))
+        working = asyncio.create_task(self._match_for_ever())
+        await asyncio.wait({stopping, working, self._publisher.failed}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if self._publisher.failed.done():
+            working.cancel()
+            self._publisher.failed.result()
+        if working.done():
+            working.result()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await self._reader.stop()
+
+    async def _match_for_ever(self) -> None:
+        while True:
+            batch = await self._reader.next_batch(self._config.batch_records_max)
+            self._metrics.lag.set(batch[-1].pending)
+            events, increments = self._apply(batch)
+            await self._write(batch[0].seq, batch[-1].seq, events, increments)
+            self._snapshot_when_due()
+
+    def _apply(self, batch: list[LogMessage]) -> tuple[list[Event], list[MarketDataIncrement]]:
+        events: list[Event] = []
+        increments: list[MarketDataIncrement] = []
+        commands = 0
+        began = time.perf_counter()
+        for message in batch:
+            try:
+                record = decode_ord(message.payload)
+            except RecordError as error:
+                raise LogBroken(f"{ord_stream(self._shard)} sequence {message.seq}: {error}") from error
+            answers = self.engine.apply_record(
+                record.gateway_id, record.boot, record.record_number, record.commands, message.seq
+            )
+            events += answers[0]
+            increments += answers[1]
+            commands += len(record.commands)
+        self._metrics.apply_seconds.observe(time.perf_counter() - began)
+        self._metrics.batch_commands.observe(commands)
+        self._metrics.commands.inc(commands)
+        self._metrics.count_events(events)
+        return events, increments
+
+    async def _write(
+        self,
+        first_input_seq: int,
+        last_input_seq: int,
+        events: list[Event],
+        increments: list[MarketDataIncrement],
+    ) -> None:
+        began = time.perf_counter()
+
+        def on_durable() -> None:
+            self._consumed_seq = last_input_seq
+            self._metrics.consumed.set(last_input_seq)
+            self._metrics.exec_write_seconds.observe(time.perf_counter() - began)
+            self._save_when_covered()
+
+        await self._publisher.publish(self._records(first_input_seq, last_input_seq, events, increments), on_durable)
+
+    def _records(
+        self, first: int, last: int, events: list[Event], increments: list[MarketDataIncrement]
+    ) -> list[bytes]:
+        """One record, or where that would be too large, several that are stored together and consume with the last."""
+        whole = self._encode(first, last, events, increments)
+        if len(whole) <= self._record_bytes_max:
+            return [whole]
+        parts = len(whole) // self._record_bytes_max + 2
+        size = max(1, -(-len(events) // parts))
+        records = [self._encode(first, first - 1, events[at : at + size], []) for at in range(0, len(events), size)]
+        return [*records, self._encode(first, last, [], increments)]
+
+    def _encode(self, first: int, last: int, events: list[Event], increments: list[MarketDataIncrement]) -> bytes:
+        return encode_exec(
+            shard=self._shard,
+            leader_epoch=self._epoch,
+            first_input_seq=first,
+            last_input_seq=last,
+            events=events,
+            increments=increments,
+        )
+
+    # Recovery
+
+    async def _read_position(self) -> _Position:
+        stream = exec_stream(self._shard)
+        exec_seq = await last_seq(self._bus, stream)
+        if not exec_seq:
+            return _Position(0, 0, 0)
+        stored = await read_record(self._bus, stream, exec_seq)
+        if stored is None:
+            raise LogBroken(f"{stream} sequence {exec_seq} is its newest, but it cannot be read; restore the store")
+        try:
+            record = decode_exec(stored.payload)
+        except RecordError as error:
+            raise LogBroken(f"{stream} sequence {exec_seq}: {error}") from error
+        if record.shard != self._shard:
+            raise LogBroken(f"{stream} sequence {exec_seq} is of shard {record.shard}, not {self._shard}")
+        ord_seq = await last_seq(self._bus, ord_stream(self._shard))
+        if record.last_input_seq > ord_seq:
+            raise LogBroken(
+                f"{stream} answers {ord_stream(self._shard)} up to sequence {record.last_input_seq}, but that log ends "
+                f"at {ord_seq}: orders were lost by the store; restore it from its backup"
+            )
+        return _Position(exec_seq, record.leader_epoch, record.last_input_seq)
+
+    def _restore(self, consumed_input_seq: int) -> Engine:
+        limits = {
+            "orders_max": self._config.orders_max,
+            "finished_orders_max": self._config.finished_orders_max,
+        }
+        for path, snapshot in snapshot_files.newest_first(self._snapshots, input_seq_max=consumed_input_seq):
+            try:
+                engine = Engine.restore(snapshot, self._instruments, **limits)
+                if engine.shard != self._shard:
+                    raise SnapshotError(f"the snapshot is of shard {engine.shard}, not {self._shard}")
+            except SnapshotError as error:
+                log.warning("snapshot_ignored", path=str(path), reason=str(error))
+                continue
+            log.info("snapshot_loaded", path=str(path), input_seq=engine.last_input_seq)
+            return engine
+        return Engine(self._shard, self._instruments, **limits)
+
+    async def _catch_up(self, consumed_input_seq: int) -> None:
+        """Apply what is answered already, in silence."""
+        while self.engine.last_input_seq < consumed_input_seq:
+            left = consumed_input_seq - self.engine.last_input_seq
+            self._apply(await self._reader.next_batch(min(left, self._config.batch_records_max)))
+
+    # Snapshots
+
+    def _snapshot_when_due(self) -> None:
+        input_seq = self.engine.last_input_seq
+        busy = self._unsaved is not None or (self._saving is not None and not self._saving.done())
+        if input_seq < self._next_snapshot_seq or busy:
+            return
+        self._next_snapshot_seq = input_seq + self._config.snapshot_every_inputs
+        with self._metrics.snapshot_seconds.time():
+            self._unsaved = input_seq, self.engine.dump()
+        self._save_when_covered()
+
+    def _save_when_covered(self) -> None:
+        """A snapshot counts only once EXEC holds the answers to all that is inside it."""
+        if self._unsaved is not None and self._unsaved[0] <= self._consumed_seq:
+            self._saving = asyncio.create_task(self._save(*self._unsaved), name="save snapshot")
+            self._unsaved = None
+
+    async def _save(self, input_seq: int, snapshot: bytes) -> None:
+        try:
+            await asyncio.to_thread(snapshot_files.write, self._snapshots, input_seq, snapshot)
+        except OSError as error:
+            log.error("snapshot_not_written", directory=str(self._snapshots), reason=error.strerror)
+        else:
+            self._metrics.snapshots.inc()
+            log.info("snapshot_written", input_seq=input_seq, bytes=len(snapshot))
+
+
+async def _until_set(event: asyncio.Event) -> None:
+    await event.wait()
