@@ -1,0 +1,72 @@
+"""Who may log on: the firms' sessions of the configuration, and the check of a Logon's credentials."""
+
+import hmac
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from configs.loader import EXAMPLE_PASSWORD_PREFIX, Venue
+from sessions.port import SessionKey
+
+SessionKind = Literal["orders", "marketdata"]
+
+
+class Account(msgspec.Struct, frozen=True):
+    """One session that may log on."""
+
+    key: SessionKey
+    firm: str
+    kind: SessionKind
+    password: str
+
+    def __repr__(self) -> str:
+        """Without the password, so that no log or traceback shows it."""
+        return f"Account({self.key.session_id}, firm={self.firm}, kind={self.kind})"
+
+
+class Accounts:
+    """The accounts of a venue by session: one for each BeginString(8) that a CompID may use."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._accounts = {account.key: account for account in _accounts(venue)}
+        self._by_session_id = {account.key.session_id: account for account in self._accounts.values()}
+
+    def __iter__(self) -> Iterator[Account]:
+        """Every account, in the order of the configuration."""
+        return iter(self._accounts.values())
+
+    def get(self, session_id: str) -> Account:
+        """
+        Look up a configured session, such as `FIX.4.4:FIRMA1`.
+
+        Raises:
+            KeyError: No such session is configured.
+        """
+        return self._by_session_id[session_id]
+
+    def check_logon(self, key: SessionKey, username: str, password: str, *, peer_is_loopback: bool) -> str | None:
+        """
+        Check the credentials of a Logon(A).
+
+        Returns:
+            Why it is refused, one sentence for Text(58); None when it is accepted. A wrong name and a wrong password
+            get the same sentence, and take the same time.
+        """
+        account = self._accounts.get(key)
+        expected_name = key.comp_id if account else ""
+        expected_password = account.password if account else ""
+        right_name = hmac.compare_digest(username.encode(), expected_name.encode())
+        right_password = hmac.compare_digest(password.encode(), expected_password.encode())
+        if account is None or not (right_name and right_password):
+            return "Username(553) or Password(554) is wrong; 553 is the SenderCompID(49), 554 is in the configuration"
+        if account.password.startswith(EXAMPLE_PASSWORD_PREFIX) and not peer_is_loopback:
+            return "this session still has its example password, which works on loopback only; configure another one"
+        return None
+
+
+def _accounts(venue: Venue) -> Iterator[Account]:
+    for firm, session in venue.sessions():
+        for begin_string in session.versions:
+            key = SessionKey(begin_string, session.comp_id)
+            yield Account(key, firm.name, session.kind, session.password)

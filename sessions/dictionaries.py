@@ -1,0 +1,219 @@
+"""
+The FIX data dictionaries of the venue: QuickFIX's own, cut down to what the venue speaks, with the venue's additions.
+
+They serve twice. The engine reads them: QuickFIX copies its dictionary for each session, and 20 kB is better than the 2.4 MB of
+the full FIX44.xml. And clients can use them: every field that the venue reads or sends is in them. All other message
+types of the version stay, as empty shells, so that the engine hands such messages to the application, which answers
+BusinessMessageReject(j); fields that a dictionary does not name are let through (AllowUnknownMsgFields).
+"""
+
+import sys
+import xml.etree.ElementTree as ElementTree  # reads only the files that the quickfix package installed
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+from xml.etree.ElementTree import Element, SubElement
+
+INSTALLED: Final = Path(sys.prefix) / "share" / "quickfix"
+"""Where the quickfix package puts its dictionaries."""
+
+VERSIONS: Final = ("FIX42", "FIX44", "FIXT11", "FIX50SP2")
+
+_NEWEST: Final = "FIX50SP2"  # defines what older versions lack
+
+_SESSION_MSG_TYPES: Final = ("0", "1", "2", "3", "4", "5", "A")
+
+_ORDER_TAGS: Final = (11, 41, 37, 1, 21, 18, 110, 111, 55, 54, 60, 38, 40, 44, 99, 59, 126, 432, 15, 58)
+
+_TAGS: Final = {
+    "D": _ORDER_TAGS,
+    "F": (11, 41, 37, 1, 55, 54, 60, 38, 58),
+    "G": _ORDER_TAGS,
+    "H": (11, 37, 790, 1, 55, 54),
+    "8": (
+        *(37, 11, 41, 790, 17, 20, 150, 39, 103, 378, 1, 55, 54, 38, 40, 44, 59, 32, 31, 151, 14, 6, 60),
+        *(570, 851, 880, 1057, 58),
+    ),
+    "9": (37, 11, 41, 39, 1, 434, 102, 60, 58),
+    "j": (45, 372, 379, 380, 58),
+    "V": (262, 263, 264, 265, 266),
+    "W": (262, 55, 83, 779),
+    "X": (262,),
+    "Y": (262, 281, 58),
+}
+"""Body fields of each application message that the venue reads or sends, in any version; groups apart."""
+
+_GROUPS: Final = {
+    "V": {267: (269,), 146: (55,)},
+    "W": {268: (269, 278, 270, 15, 271, 272, 273, 346, 290, 83, 880, 1003, 2446, 58)},
+    "X": {268: (279, 269, 278, 55, 270, 15, 271, 272, 273, 346, 290, 83, 880, 1003, 2446, 58)},
+}
+"""Repeating groups of those messages: the count's tag, then the entry's fields, its delimiter first."""
+
+_LOGON_ADDITIONS: Final = (141, 553, 554, 789)
+
+_ADDED_VALUES: Final = {
+    102: ("4", "5", "6", "18", "99"),
+    103: ("9", "10", "11", "12", "13", "14", "15", "16", "18", "25", "99"),
+    150: ("F", "I", "L"),
+    378: ("8", "9", "10", "11", "12", "13", "17", "18", "19", "20"),
+    380: ("6", "7", "8", "9", "10"),
+    434: ("1", "2"),
+}
+"""Values that newer versions define and the venue uses in every version."""
+
+
+class DictionaryError(Exception):
+    """QuickFIX's dictionaries are not where they should be; the message is one sentence for the operator."""
+
+
+class _Field(NamedTuple):
+    tag: int
+    name: str
+    type: str
+    values: dict[str, str]  # value -> description
+
+
+class _Standard:
+    """One dictionary as installed, with lookups by tag."""
+
+    def __init__(self, version: str) -> None:
+        path = INSTALLED / f"{version}.xml"
+        try:
+            self.root = ElementTree.parse(path).getroot()  # noqa: S314 - our own installed file
+        except OSError as error:
+            raise DictionaryError(f"{path} cannot be read ({error.strerror}); install the quickfix package") from error
+        self.fields = {field.tag: field for field in map(_field, self.root.findall("fields/field"))}
+        self.tags = {field.name: field.tag for field in self.fields.values()}
+        self.messages = {message.attrib["msgtype"]: message for message in self.root.findall("messages/message")}
+        self.components = {
+            component.attrib["name"]: component for component in self.root.findall("components/component")
+        }
+
+    def required_tags(self, msg_type: str) -> list[int]:
+        """Tags without which the standard does not accept a message; its groups' counts among them."""
+        return list(self._required_tags(self.messages[msg_type]))
+
+    def _required_tags(self, node: Element) -> Iterator[int]:
+        for child in node:
+            if child.attrib.get("required") == "Y":
+                if child.tag == "component":
+                    yield from self._required_tags(self.components[child.attrib["name"]])
+                else:
+                    yield self.tags[child.attrib["name"]]
+
+
+def write(target: Path) -> dict[str, Path]:
+    """
+    Write the venue's dictionaries.
+
+    Args:
+        target: A directory; made if it is not there.
+
+    Returns:
+        The files by version: `FIX42`, `FIX44`, `FIXT11` (session messages) and `FIX50SP2` (application messages).
+
+    Raises:
+        DictionaryError: QuickFIX's own dictionaries are missing.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    newest = _Standard(_NEWEST)
+    paths = {}
+    for version in VERSIONS:
+        standard = newest if version == _NEWEST else _Standard(version)
+        root = _Trimmed(standard, newest).root
+        ElementTree.indent(root, " ")
+        path = target / f"{version}.xml"
+        path.write_bytes(ElementTree.tostring(root))
+        paths[version] = path
+    return paths
+
+
+class _Trimmed:
+    """Builds one cut-down dictionary; `root` is the result."""
+
+    def __init__(self, standard: _Standard, newest: _Standard) -> None:
+        self._standard = standard
+        self._newest = newest
+        self._used: dict[int, _Field] = {}
+        self.root = Element("fix", standard.root.attrib)
+        self._copy_section("header")
+        messages = SubElement(self.root, "messages")
+        for msg_type in standard.messages:
+            self._add_message(messages, msg_type)
+        self._copy_section("trailer")
+        SubElement(self.root, "components")
+        self._add_fields()
+
+    def _copy_section(self, name: str) -> None:
+        section = SubElement(self.root, name)
+        for child in self._standard.root.find(name) or ():
+            self._copy(child, section)
+
+    def _copy(self, node: Element, parent: Element) -> None:
+        """Copy a field or a group as it is, and a component as what it consists of."""
+        if node.tag == "component":
+            for child in self._standard.components[node.attrib["name"]]:
+                self._copy(child, parent)
+            return
+        copied = SubElement(parent, node.tag, node.attrib)
+        self._use(self._standard.tags[node.attrib["name"]])
+        for child in node:
+            self._copy(child, copied)
+
+    def _add_message(self, messages: Element, msg_type: str) -> None:
+        standard = self._standard.messages[msg_type]
+        message = SubElement(messages, "message", standard.attrib)
+        if msg_type in _SESSION_MSG_TYPES:
+            for child in standard:
+                self._copy(child, message)
+            if msg_type == "A":
+                self._add_to_logon(message)
+        elif msg_type in _TAGS:
+            self._add_body(message, msg_type)
+
+    def _add_to_logon(self, logon: Element) -> None:
+        present = {self._standard.tags[child.attrib["name"]] for child in logon}
+        for tag in _LOGON_ADDITIONS:
+            if tag not in present:
+                SubElement(logon, "field", name=self._use(tag).name, required="N")
+
+    def _add_body(self, message: Element, msg_type: str) -> None:
+        groups = _GROUPS.get(msg_type, {})
+        required = self._standard.required_tags(msg_type)
+        for tag in dict.fromkeys((*_TAGS[msg_type], *required)):
+            if tag not in groups and self._exists(tag):
+                SubElement(message, "field", name=self._use(tag).name, required="Y" if tag in required else "N")
+        for count_tag, entry_tags in groups.items():
+            group = SubElement(message, "group", name=self._use(count_tag).name, required="Y")
+            for place, tag in enumerate(entry_tags):
+                SubElement(group, "field", name=self._use(tag).name, required="N" if place else "Y")
+
+    def _exists(self, tag: int) -> bool:
+        return tag in self._standard.fields or tag in self._newest.fields  # ExecTransType(20) ended with FIX 4.2
+
+    def _use(self, tag: int) -> _Field:
+        """Define a field, as this version does or else as the newest one does."""
+        if tag not in self._used:
+            self._used[tag] = self._standard.fields.get(tag) or self._newest.fields[tag]
+        return self._used[tag]
+
+    def _add_fields(self) -> None:
+        fields = SubElement(self.root, "fields")
+        for tag in sorted(self._used):
+            field = self._used[tag]
+            element = SubElement(fields, "field", number=str(tag), name=field.name, type=field.type)
+            if tag == 35:
+                continue  # the messages themselves say which types there are
+            for value, description in (field.values | self._added_values(tag)).items():
+                SubElement(element, "value", enum=value, description=description)
+
+    def _added_values(self, tag: int) -> dict[str, str]:
+        newest = self._newest.fields[tag].values if tag in _ADDED_VALUES else {}
+        own = self._used[tag].values
+        return {value: newest.get(value, f"VALUE_{value}") for value in _ADDED_VALUES.get(tag, ()) if value not in own}
+
+
+def _field(element: Element) -> _Field:
+    values = {value.attrib["enum"]: value.attrib.get("description", "") for value in element.findall("value")}
+    return _Field(int(element.attrib["number"]), element.attrib["name"], element.attrib["type"], values)

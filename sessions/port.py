@@ -1,0 +1,112 @@
+"""
+The engine port: all that the venue knows of a FIX engine, and all that an engine knows of the venue.
+
+An engine keeps the session protocol (logon, sequence numbers, heartbeats, resends, its message store). An application
+gets whole application messages and sends bodies. Sessions are known by their identity only. Two rules make the venue
+exactly-once with any engine:
+
+- `Application.on_messages` gets each application message once, in MsgSeqNum order per session, and hands over at once;
+  what was handed over but did not become durable is asked for again after a restart, because the venue calls
+  `resume_inbound` before `start`.
+- `send` gives the body the session's next MsgSeqNum and keeps it until the session's numbers are reset, whether the client is
+  connected or not; `sent_bodies` tells a restarted venue what it had sent.
+
+An application that cannot take more for now calls `hold_inbound`: the engine then stops reading from its sessions, after
+a bounded number of messages, and TCP passes the wait on to the clients.
+
+`on_logon`, `on_logout` and `on_messages` are called on the event loop's thread.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+
+
+class SessionKey(msgspec.Struct, frozen=True):
+    """A session's identity: BeginString(8) and the client's CompID."""
+
+    begin_string: str
+    comp_id: str
+
+    @property
+    def session_id(self) -> str:
+        """As written in records and logs: `FIX.4.4:FIRMA1`."""
+        return f"{self.begin_string}:{self.comp_id}"
+
+
+class InboundMessage(msgspec.Struct, frozen=True):
+    """One application message as it arrived."""
+
+    session_id: str
+    session_epoch: int
+    """Grows whenever the session's sequence numbers start again from 1."""
+    received_ns: int
+    text: str
+    """The whole message, SOH-delimited."""
+
+
+class Application(Protocol):
+    """What stands behind an engine: order entry for some sessions, market data for others."""
+
+    def on_logon(self, session_id: str) -> None:
+        """The session is up."""
+
+    def on_logout(self, session_id: str) -> None:
+        """The session is down, whoever ended it."""
+
+    def on_messages(self, messages: list[InboundMessage]) -> None:
+        """
+        Application messages arrived: all that waited, of all the application's sessions, in the order of arrival.
+
+        An exception out of here ends the process: nothing could tell which of them were taken.
+        """
+
+
+class Engine(Protocol):
+    """A FIX acceptor with a fixed set of sessions."""
+
+    def epoch(self, session_id: str) -> int:
+        """The current epoch of the session's sequence numbers."""
+
+    def resume_inbound(self, session_id: str, next_msg_seq_num: int) -> None:
+        """Before `start`: expect this MsgSeqNum next, so that the client is asked to resend from there."""
+
+    def next_outbound(self, session_id: str) -> int:
+        """The MsgSeqNum that the next message to the session will have."""
+
+    def outbound_waiting(self, session_id: str) -> int:
+        """Messages given to `send` that the session's store does not hold yet."""
+
+    def sent_bodies(self, session_id: str, begin_msg_seq_num: int) -> Iterable[tuple[int, str]]:
+        """MsgSeqNum and body of each application message sent to the session from that number on, in order."""
+
+    def start(self) -> None:
+        """
+        Begin to accept connections.
+
+        Raises:
+            EngineError: The port is in use, or the engine refuses its settings.
+        """
+
+    def send(self, session_id: str, bodies: list[str]) -> None:
+        """
+        Queue bodies for a session, in order; the caller never waits.
+
+        Args:
+            session_id: A session of the engine.
+            bodies: Each `35=8|...`: MsgType first, then body fields, SOH-terminated; no header, no trailer.
+        """
+
+    def hold_inbound(self, kind: str) -> None:
+        """Deliver nothing more to the application of one kind of session ("orders", "marketdata"); nothing is lost."""
+
+    def release_inbound(self, kind: str) -> None:
+        """Deliver to it again, first what waited."""
+
+    def stop(self) -> None:
+        """Log all sessions out and close; returns when done."""
+
+
+class EngineError(Exception):
+    """The engine cannot start; the message is one sentence for the operator."""

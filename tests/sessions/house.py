@@ -1,0 +1,109 @@
+"""An engine with its event loop in a thread and applications that remember: what the engine's tests live in."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from configs.loader import ONE_MACHINE, Venue, load
+from msgspec.structs import replace
+from sessions.port import InboundMessage
+from sessions.quickfix_engine import QuickFixEngine
+
+DEADLINE_S = 10.0
+T = TypeVar("T")
+
+
+class Recorder:
+    """An application that keeps all it gets, in order."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []  # (what, session id): up, down or message
+        self.messages: list[InboundMessage] = []
+
+    def on_logon(self, session_id: str) -> None:
+        self.calls.append(("up", session_id))
+
+    def on_logout(self, session_id: str) -> None:
+        self.calls.append(("down", session_id))
+
+    def on_messages(self, messages: list[InboundMessage]) -> None:
+        for message in messages:
+            self.calls.append(("message", message.session_id))
+            self.messages.append(message)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def venue_on(port: int, **gateway: object) -> Venue:
+    """The shipped configuration, on a port of ours."""
+    venue = load(ONE_MACHINE)
+    config = replace(venue.config, gateway=replace(venue.config.gateway, fix_port=port, **gateway))
+    return replace(venue, config=config)
+
+
+def wait_for(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, "the condition never came true"
+        time.sleep(0.002)
+
+
+class House:
+    """A running engine; every call to it is made on its loop's thread, as in the venue."""
+
+    def __init__(self, data_dir: Path, *, inbound_messages_max: int = 10_000, **gateway: object) -> None:
+        self.port = free_port()
+        self.data_dir = data_dir
+        self.orders = Recorder()
+        self.marketdata = Recorder()
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+        self.engine = self.call(
+            lambda: QuickFixEngine(
+                venue_on(self.port, **gateway),
+                data_dir=data_dir,
+                loop=self.loop,
+                applications={"orders": self.orders, "marketdata": self.marketdata},
+                inbound_messages_max=inbound_messages_max,
+            )
+        )
+
+    def start(self) -> "House":
+        self.call(self.engine.start)
+        return self
+
+    def call(self, function: Callable[[], T]) -> T:
+        async def run() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(30)
+
+    def send(self, session_id: str, *bodies: str) -> None:
+        """Send bodies written with | for SOH."""
+        self.call(lambda: self.engine.send(session_id, [body.replace("|", "\x01") for body in bodies]))
+
+    def close(self) -> None:
+        self.call(self.engine.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(DEADLINE_S)
+        self.loop.close()
+
+
+@contextmanager
+def open_house(data_dir: Path, *, started: bool = True, **settings: object) -> Iterator[House]:
+    house = House(data_dir, **settings)  # type: ignore[arg-type]
+    try:
+        yield house.start() if started else house
+    finally:
+        house.close()
