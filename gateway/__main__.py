@@ -1,0 +1,115 @@
+"""`./outcry gateway`: FIX sessions in front, the logs behind."""
+
+import asyncio
+import sys
+import time
+
+from bus.connection import Bus, BusError
+from bus.streams import ensure_shard
+from gateway import trading_day
+from gateway.executions import Executions, ExecutionsBroken
+from gateway.fix_inbound import Inbound
+from gateway.fix_outbound import Reports
+from gateway.metrics import GatewayMetrics
+from gateway.order_entry import OrderEntry
+from gateway.sent_marks import MARKS_FILE
+from gateway.sequencer import Sequencer
+from marketdata.client import BookReader
+from marketdata.fix_feed import FixFeed
+from marketdata.metrics import FeedMetrics
+from matcher.events import SessionMark
+from sessions.accounts import Accounts
+from sessions.port import Engine, EngineError
+from sessions.quickfix_engine import QuickFixEngine
+from venue.process import Settings, argument_parser, notify_ready, open_settings, run, serve_metrics
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a gateway until it is told to stop; returns the exit status."""
+    options = argument_parser("gateway", "Take FIX sessions and put their orders onto the log.").parse_args(argv)
+
+    async def live(stop: asyncio.Event) -> None:
+        settings = open_settings(options)
+        nats = settings.venue.config.nats
+        gateway_id = settings.venue.config.gateway.id
+        bus = await Bus.connect(nats.url, name=f"gateway-{gateway_id}", publish_timeout_s=nats.publish_timeout_s)
+        try:
+            await _serve(settings, bus, stop)
+        finally:
+            await bus.close()
+
+    return run("gateway", live, refusals=(BusError, EngineError, ExecutionsBroken))
+
+
+async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
+    venue, config = settings.venue, settings.venue.config
+    for shard in range(config.shards):
+        await ensure_shard(bus, shard, max_bytes=config.nats.log_max_bytes, replicas=config.replicas)
+    metrics = GatewayMetrics()
+    accounts = Accounts(venue)
+    boot = time.time_ns()
+    applications: dict[str, OrderEntry | FixFeed] = {}
+
+    def send(session_id: str, bodies: list[str]) -> None:
+        engine.send(session_id, bodies)
+
+    def on_crowded(crowded: bool) -> None:
+        (engine.hold_inbound if crowded else engine.release_inbound)("orders")
+
+    sequencer = Sequencer(bus, venue, boot=boot, metrics=metrics, on_crowded=on_crowded)
+    order_entry = OrderEntry(Inbound(venue.instruments), sequencer, accounts, metrics)
+    feed = FixFeed(send, venue, FeedMetrics(), now_ns=time.time_ns)
+    books = BookReader(bus, venue.instruments, feed.on_change)
+    feed.attach(books)
+    applications |= {"orders": order_entry, "marketdata": feed}
+    engine = QuickFixEngine(
+        venue, data_dir=settings.data_dir, loop=asyncio.get_running_loop(), applications=applications
+    )
+    executions = Executions(
+        bus,
+        engine,
+        Reports(venue.instruments),
+        sessions=order_entry.progress,
+        gateway_id=config.gateway.id,
+        boot=boot,
+        shards=config.shards,
+        marks_path=settings.data_dir / MARKS_FILE,
+        metrics=metrics,
+    )
+    order_entry.on_reset = executions.note_reset
+    sequencer.announce(config.gateway.id, boot)
+    _resume(engine, order_entry, await executions.recover())
+    await books.start()
+    metrics.watch(
+        {
+            "gateway_sessions_up": ("FIX sessions that are logged on.", lambda: len(engine.sessions_up)),
+            "gateway_commands_waiting": ("Commands in no record yet.", lambda: sequencer.commands_waiting),
+            "gateway_messages_in": ("Application messages received.", lambda: engine.messages_in),
+            "gateway_messages_out": ("Application messages sent or stored.", lambda: engine.messages_out),
+        }
+    )
+    metrics_port = serve_metrics(config.gateway.metrics_port)
+    trading_day_clock = asyncio.create_task(trading_day.keep(sequencer, config.trading_day_end), name="trading day")
+    engine.start()
+    notify_ready(fix_port=config.gateway.fix_port, metrics_port=metrics_port)
+    await stop.wait()
+    trading_day_clock.cancel()
+    await executions.stop()
+    await books.stop()
+    await asyncio.to_thread(engine.stop)
+
+
+def _resume(engine: Engine, order_entry: OrderEntry, marks: dict[str, SessionMark]) -> None:
+    """Ask each client to send again what did not reach the log; a session that began anew since has nothing there."""
+    for session_id, progress in order_entry.progress.items():
+        epoch = engine.epoch(session_id)
+        mark = marks.get(session_id)
+        if mark is None or mark.session_epoch != epoch:
+            progress.resume(epoch, 0)
+            continue
+        progress.resume(epoch, mark.durable_msg_seq_num)
+        engine.resume_inbound(session_id, mark.durable_msg_seq_num + 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""
+From the log back to the sessions: EXEC records become reports, each sent once.
+
+Only what JetStream has stored is ever delivered by a stream's reader, so a report leaves only after the order and its
+answer are durable. Positions and marks (`sent_marks`) make a restarted gateway go on where the last one stopped.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from bus.connection import Bus
+from bus.reader import LogMessage, LogReader
+from bus.records import RecordError, decode_events, decode_exec
+from bus.subjects import exec_stream
+from gateway import sent_marks
+from gateway.fix_outbound import Reports
+from gateway.metrics import GatewayMetrics
+from gateway.sent_marks import AlreadySent, SentMark
+from matcher.events import GatewayAdmitted, SessionMark
+from sessions.port import Engine
+
+log = structlog.get_logger()
+
+MARK_INTERVAL_S: Final = 1.0
+
+
+class ExecutionsBroken(Exception):
+    """EXEC cannot be read on; the message names stream and sequence, and says what to do."""
+
+
+class _Candidate(msgspec.Struct, frozen=True):
+    """A mark that holds once the session has stored everything that was handed to it by then."""
+
+    mark: SentMark
+    handed: int
+
+
+class Executions:
+    """Reads EXEC of every shard and hands reports to the engine."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        engine: Engine,
+        reports: Reports,
+        *,
+        sessions: Iterable[str],
+        gateway_id: str,
+        boot: int,
+        shards: int,
+        marks_path: Path,
+        metrics: GatewayMetrics,
+    ) -> None:
+        self._bus = bus
+        self._engine = engine
+        self._reports = reports
+        self._gateway_id = gateway_id
+        self._boot = boot
+        self._marks_path = marks_path
+        self._metrics = metrics
+        self._marks = sent_marks.load(marks_path, gateway_id, shards)
+        self._candidates: dict[str, _Candidate] = {}
+        self._sessions = list(sessions)
+        self._handed = dict.fromkeys(self._sessions, 0)
+        self._already_sent = {
+            session_id: AlreadySent(engine, session_id, self._marks.get(session_id), shards)
+            for session_id in self._sessions
+        }
+        self._positions = [
+            min((sent.positions[shard] for sent in self._already_sent.values()), default=0) for shard in range(shards)
+        ]
+        self._recovering = [True] * shards
+        self._readers = [
+            LogReader(
+                bus,
+                stream=exec_stream(shard),
+                start_seq=self._positions[shard] + 1,
+                on_messages=partial(self._on_messages, shard),
+            )
+            for shard in range(shards)
+        ]
+        self._admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._session_marks: dict[str, SessionMark] = {}
+        self._marking: asyncio.Task[None] | None = None
+
+    async def recover(self) -> dict[str, SessionMark]:
+        """
+        Send what a former life did not, and wait until every shard has admitted this life.
+
+        Returns:
+            By session: how far its requests are in the log, of its newest epoch there.
+        """
+        for reader in self._readers:
+            await reader.start()
+        await self._admitted
+        self._already_sent.clear()
+        self._marking = asyncio.create_task(self._mark_for_ever(), name="sent marks")
+        return self._session_marks
+
+    async def stop(self) -> None:
+        """End reading; `write_marks` may be called once more when the engine has stored all."""
+        for reader in self._readers:
+            await reader.stop()
+        if self._marking is not None:
+            self._marking.cancel()
+
+    def note_reset(self, session_id: str) -> None:
+        """The session's numbers began anew: what was sent in its old epoch is no longer in its store."""
+        mark = SentMark(self._engine.epoch(session_id), 1, list(self._positions))
+        self._candidates[session_id] = _Candidate(mark, self._handed[session_id])
+        self.write_marks()
+
+    def write_marks(self) -> None:
+        """Promote the candidates whose sessions have stored what was handed over, choose new ones, and write."""
+        for session_id in self._sessions:
+            stored = self._handed[session_id] - self._engine.outbound_waiting(session_id)
+            candidate = self._candidates.get(session_id)
+            if candidate is not None and stored >= candidate.handed:
+                self._marks[session_id] = candidate.mark
+                candidate = None
+            if candidate is None:
+                mark = SentMark(
+                    self._engine.epoch(session_id), self._engine.next_outbound(session_id), list(self._positions)
+                )
+                if stored == self._handed[session_id]:
+                    self._marks[session_id] = mark
+                self._candidates[session_id] = _Candidate(mark, self._handed[session_id])
+        self._store_marks()
+
+    async def _mark_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(MARK_INTERVAL_S)
+            self.write_marks()
+
+    def _store_marks(self) -> None:
+        try:
+            sent_marks.store(self._marks_path, self._gateway_id, self._marks)
+        except OSError as error:
+            log.error("sent_marks_not_written", path=str(self._marks_path), reason=error.strerror)
+
+    def _on_messages(self, shard: int, messages: list[LogMessage]) -> None:
+        outbox: dict[str, list[str]] = {}
+        for message in messages:
+            self._take(shard, message, outbox)
+            self._positions[shard] = message.seq
+        for session_id, bodies in outbox.items():
+            self._handed[session_id] += len(bodies)
+            self._engine.send(session_id, bodies)
+        self._metrics.exec_lag.labels(str(shard)).set(messages[-1].pending)
+
+    def _take(self, shard: int, message: LogMessage, outbox: dict[str, list[str]]) -> None:
+        try:
+            events = decode_events(decode_exec(message.payload))
+        except RecordError as error:
+            raise ExecutionsBroken(f"{exec_stream(shard)} sequence {message.seq}: {error}") from error
+        now_ns = time.time_ns()
+        recovering = self._recovering[shard]
+        for event in events:
+            if type(event) is GatewayAdmitted:
+                self._on_admitted(shard, event)
+                continue
+            for session_id, body in self._reports.render(event, shard=shard):
+                if session_id not in self._handed:
+                    self._metrics.undeliverable.inc()  # its session was taken out of the configuration
+                elif not (recovering and self._already_sent[session_id].claims(shard, message.seq, body)):
+                    outbox.setdefault(session_id, []).append(body)
+                    self._metrics.count_answer(event, now_ns)
+
+    def _on_admitted(self, shard: int, event: GatewayAdmitted) -> None:
+        if event.gateway_id != self._gateway_id or event.boot != self._boot:
+            return
+        self._recovering[shard] = False
+        for mark in event.sessions:
+            known = self._session_marks.get(mark.session_id)
+            if known is None or _place(mark) > _place(known):
+                self._session_marks[mark.session_id] = mark
+        if not any(self._recovering) and not self._admitted.done():
+            self._admitted.set_result(None)
+
+
+def _place(mark: SessionMark) -> tuple[int, int]:
+    return mark.session_epoch, mark.durable_msg_seq_num

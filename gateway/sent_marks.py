@@ -1,0 +1,93 @@
+"""
+What was sent, across a crash: which answers of EXEC each session's store already holds.
+
+The engine's own store is the truth about what was sent. A mark only says from where to compare: "when EXEC<k> had been
+handed over up to `positions[k]`, the session's next message was number `next_msg_seq_num`". After a crash the answers
+behind the positions are rendered again; one whose body is among the messages stored from that number on has been sent,
+the others have not. Rendering depends on the event alone, so equal answers give equal bodies.
+
+Marks are written to one small file each second. An old one costs time, never an answer; none at all means comparing
+from the beginning.
+"""
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from sessions.port import Engine
+
+log = structlog.get_logger()
+
+MARKS_FILE: Final = "gateway.marks"
+_VERSION: Final = 1
+
+
+class SentMark(msgspec.Struct, frozen=True):
+    """Where one session stood."""
+
+    session_epoch: int
+    next_msg_seq_num: int
+    positions: list[int]
+    """By shard: the last EXEC record of which every answer for this session is stored."""
+
+
+class _MarksFile(msgspec.Struct, frozen=True):
+    version: int
+    gateway_id: str
+    marks: dict[str, SentMark]
+
+
+def load(path: Path, gateway_id: str, shards: int) -> dict[str, SentMark]:
+    """The marks by session; none when there is no usable file."""
+    try:
+        file = msgspec.json.decode(path.read_bytes(), type=_MarksFile)
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.MsgspecError) as error:
+        log.warning("sent_marks_ignored", path=str(path), reason=str(error))
+        return {}
+    if file.version != _VERSION or file.gateway_id != gateway_id:
+        log.warning("sent_marks_ignored", path=str(path), reason=f"version {file.version} of {file.gateway_id}")
+        return {}
+    return {session_id: mark for session_id, mark in file.marks.items() if len(mark.positions) == shards}
+
+
+def store(path: Path, gateway_id: str, marks: dict[str, SentMark]) -> None:
+    """
+    Replace the marks, whole: a crash leaves the old file or the new one.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_bytes(msgspec.json.encode(_MarksFile(_VERSION, gateway_id, marks)))
+    os.replace(unfinished, path)
+
+
+class AlreadySent:
+    """Tells answers that a former life sent from those that it did not, for one session."""
+
+    def __init__(self, engine: Engine, session_id: str, mark: SentMark | None, shards: int) -> None:
+        known = mark is not None and mark.session_epoch == engine.epoch(session_id)
+        self.positions = mark.positions if mark is not None else [0] * shards
+        begin = mark.next_msg_seq_num if mark is not None and known else 1
+        self._bodies = Counter(comparable(body) for _, body in engine.sent_bodies(session_id, begin))
+
+    def claims(self, shard: int, exec_seq: int, body: str) -> bool:
+        """Whether this answer was sent already; each stored message speaks for one answer."""
+        if exec_seq <= self.positions[shard]:
+            return True
+        key = comparable(body)
+        if self._bodies[key] <= 0:
+            return False
+        self._bodies[key] -= 1
+        return True
+
+
+def comparable(body: str) -> tuple[str, ...]:
+    """A body's fields, sorted: an engine's store may keep them in another order."""
+    return tuple(sorted(body.split("\x01")))

@@ -1,0 +1,132 @@
+"""`gateway/FIX.md` held against the code: its tables say what the code does, and its samples are traded for real."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import quickfix
+
+import gateway
+from configs.loader import ONE_MACHINE, load
+from gateway.fix_inbound import HARMLESS_TAGS, HARMLESS_VALUES, HEADER_TAGS, USED_TAGS, Inbound, RequestContext
+from gateway.fix_outbound import Reports
+from gateway.reports import FIX42, FIX44, FIX50SP2
+from matcher.engine import Engine
+from matcher.instruments import Instrument
+from matcher.orders import PRICE_TICKS_MAX, QTY_LOTS_MAX
+from matcher.rejects import RejectReason
+from sessions.fix_text import SOH, parse
+
+PAGE = (Path(gateway.__path__[0]) / "FIX.md").read_text()
+INSTRUMENTS = load(ONE_MACHINE).instruments
+SAMPLES = [(match[1], match[2].splitlines()) for match in re.finditer(r"```fix (\S+)\n(.*?)```", PAGE, re.DOTALL)]
+OPENED_NS = 1_767_605_400_000_000_000
+"""2026-01-05 09:30 UTC."""
+
+
+def rows(begin: str) -> Iterator[list[str]]:
+    """The cells of each row of each table in the section that begins with this heading, head rows left out."""
+    section = re.split(r"^#+ ", PAGE.split(f"{begin}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    for table in re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE):
+        for line in table.splitlines()[2:]:
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_page_states_the_bounds() -> None:
+    assert f"1 to {PRICE_TICKS_MAX:,} ticks" in PAGE
+    assert f"1 to {QTY_LOTS_MAX:,} lots" in PAGE
+
+
+def test_each_reason_stands_in_its_place_with_its_codes() -> None:
+    newest_first = (FIX50SP2, FIX44, FIX42)
+    assert [(row[0], row[2:]) for row in rows("## Order of checks")] == [
+        (
+            str(reason),
+            [
+                ", ".join(dialect.ord_rej_reasons[reason] for dialect in newest_first),
+                ", ".join(dialect.cxl_rej_reasons[reason] for dialect in newest_first),
+                ", ".join(dialect.business_reject_reasons[reason] for dialect in newest_first),
+            ],
+        )
+        for reason in RejectReason
+    ]
+
+
+def test_the_harmless_tags_are_those_of_the_code() -> None:
+    listed = list(rows("### Other tags"))
+    plain = " ".join(row[0] for row in listed if len(row) == 2).split()
+    assert len(plain) == len(set(plain))
+    assert set(plain) == HEADER_TAGS | HARMLESS_TAGS
+    values = {row[0]: frozenset(row[2].split()) for row in listed if len(row) == 4 and row[0] != "15"}
+    assert values == HARMLESS_VALUES
+
+
+def test_the_request_tables_name_every_tag_that_is_used() -> None:
+    headings = ("NewOrderSingle(D)", "OrderCancelRequest(F)", "OrderCancelReplaceRequest(G)", "OrderStatusRequest(H)")
+    named = {row[0].rstrip("*") for heading in headings for row in rows(f"### {heading}")}
+    assert named == USED_TAGS
+
+
+@pytest.mark.parametrize(("begin_string", "lines"), SAMPLES)
+def test_the_samples_are_what_happens(begin_string: str, lines: list[str]) -> None:
+    assert lines == list(traded(begin_string, [line for line in lines if " > " in line]))
+
+
+def test_there_are_samples_of_every_message_in_every_version() -> None:
+    shown = {(begin_string, parse_line(line)[2]["35"]) for begin_string, lines in SAMPLES for line in lines}
+    assert {msg_type for _, msg_type in shown} == {"D", "F", "G", "H", "q", "8", "9", "j"}
+    assert {begin_string for begin_string, _ in shown} == {"FIX.4.2", "FIX.4.4", "FIXT.1.1"}
+
+
+@pytest.mark.parametrize(("begin_string", "lines"), SAMPLES)
+def test_the_samples_are_good_fix(begin_string: str, lines: list[str]) -> None:
+    for line in lines:
+        _, _, body = line.split(" ", 2)
+        validate(begin_string, body.replace("|", SOH))
+
+
+def parse_line(line: str) -> tuple[str, str, dict[str, str]]:
+    comp_id, direction, body = line.split(" ", 2)
+    return comp_id, direction, parse(body.replace("|", SOH))
+
+
+def traded(begin_string: str, requests: list[str]) -> Iterator[str]:
+    """The requests, a millisecond apart, each followed by the reports that gateway and matcher give."""
+    inbound, reports = Inbound(INSTRUMENTS), Reports(INSTRUMENTS)
+    shard = INSTRUMENTS[next(fields["55"] for _, _, fields in map(parse_line, requests))].shard
+    engine = Engine(shard, symbols_of(shard), orders_max=100, finished_orders_max=100)
+    for number, line in enumerate(requests, 1):
+        yield line
+        comp_id, _, fields = parse_line(line)
+        received_ns = OPENED_NS + number * 1_000_000
+        context = RequestContext(f"{begin_string}:{comp_id}", 1, number, number - 1, received_ns, comp_id[:-1])
+        output = engine.apply(inbound.to_command(fields, context), number)
+        for event in output.events:
+            for session_id, body in reports.render(event, shard=shard):
+                yield f"{session_id.partition(':')[2]} < {body.replace(SOH, '|')}"
+
+
+def symbols_of(shard: int) -> list[Instrument]:
+    return [instrument for instrument in INSTRUMENTS.values() if instrument.shard == shard]
+
+
+STOCK = Path(sys.prefix) / "share" / "quickfix"
+DICTIONARIES = {
+    begin_string: [quickfix.DataDictionary(str(STOCK / f"{name}.xml")) for name in names]
+    for begin_string, names in (("FIX.4.2", ["FIX42"]), ("FIX.4.4", ["FIX44"]), ("FIXT.1.1", ["FIXT11", "FIX50SP2"]))
+}
+
+
+def validate(begin_string: str, body: str) -> None:
+    """Raise as QuickFIX would that has the dictionaries that come with it."""
+    msg_type, _, rest = body.partition(SOH)
+    header = f"{msg_type}{SOH}34=1{SOH}49=A{SOH}52=20260105-09:30:00.000{SOH}56=B{SOH}"
+    text = f"8={begin_string}{SOH}9={len(header + rest)}{SOH}{header}{rest}"
+    dictionaries = DICTIONARIES[begin_string]
+    message = quickfix.Message(f"{text}10={sum(text.encode()) % 256:03d}{SOH}", *dictionaries, True)
+    if len(dictionaries) == 1:
+        dictionaries[0].validate(message)
+    else:
+        quickfix.DataDictionary.validate(message, *dictionaries)
