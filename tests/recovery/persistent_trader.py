@@ -1,0 +1,130 @@
+"""A trader that never gives up: it sends orders without a pause, reconnects whenever it is cut off, and audits all."""
+
+import asyncio
+import random
+import time
+
+from configs.loader import Venue
+from matcher.orders import BUY, GOOD_TILL_CANCEL, SELL, Side
+from simulators.bot_account import Account, LiveOrder
+from simulators.fix_client import FixClient, FixClientError
+from simulators.fix_codec import mark, value
+from simulators.fix_session import SessionState
+from simulators.order_messages import cancel_order, limit_order, read_answer, replace_order
+
+EXEC_ID = mark(17)
+TIME = "20260101-00:00:00.000"
+UNANSWERED_MAX = 40
+LIVE_MAX = 30
+
+
+class PersistentTrader:
+    def __init__(self, venue: Venue, port: int, comp_id: str, symbols: list[str], seed: int) -> None:
+        self.account = Account(venue.instruments)
+        self.exec_ids: list[str] = []
+        self.garbled = 0
+        self._instruments = venue.instruments
+        self._port = port
+        self._comp_id = comp_id
+        self._symbols = symbols
+        self._random = random.Random(seed)
+        self._state = SessionState()
+        self._client: FixClient | None = None
+        self._count = 0
+        self._answered = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Trade until `stop`; then stay until every request is answered."""
+        while not (self._stop.is_set() and not self.account.unanswered):
+            try:
+                await self._live_one_connection()
+            except FixClientError:
+                await asyncio.sleep(0.02)  # nobody listens while a gateway is away
+        if self._client is not None:
+            await self._client.logout()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._answered.set()
+
+    async def until_answered(self, count: int) -> None:
+        """Wait until `count` more requests have been answered than now."""
+        goal = self.account.answered + count
+        async with asyncio.timeout(60):
+            while self.account.answered < goal:
+                self._answered.clear()
+                await self._answered.wait()
+
+    async def _live_one_connection(self) -> None:
+        client = await FixClient.connect(
+            "127.0.0.1",
+            self._port,
+            begin_string="FIX.4.4",
+            sender_comp_id=self._comp_id,
+            password=f"example-{self._comp_id.lower()}",
+            state=self._state,
+            on_message=self._on_message,
+        )
+        self._client = client
+        while client.is_up:
+            while client.is_up and not self._stop.is_set() and self.account.unanswered < UNANSWERED_MAX:
+                self._ask(client)
+            if self._stop.is_set() and not self.account.unanswered:
+                return
+            self._answered.clear()
+            await asyncio.wait(
+                [asyncio.ensure_future(self._answered.wait()), client.closed], return_when=asyncio.FIRST_COMPLETED
+            )
+
+    def _ask(self, client: FixClient) -> None:
+        self._count += 1
+        cl_ord_id = f"{self._comp_id}-{self._count}"
+        changeable = [order for order in self.account.orders.values() if order.is_accepted and not order.is_changing]
+        if changeable and (len(self.account.orders) > LIVE_MAX or self._random.random() < 0.3):
+            self._change(client, cl_ord_id, self._random.choice(changeable))
+        else:
+            self._enter(client, cl_ord_id)
+
+    def _enter(self, client: FixClient, cl_ord_id: str) -> None:
+        symbol = self._random.choice(self._symbols)
+        instrument = self._instruments[symbol]
+        side: Side = BUY if self._random.random() < 0.5 else SELL
+        price_ticks = instrument.reference_price_ticks + self._random.randint(-3, 3)
+        order = LiveOrder(cl_ord_id, symbol, side, price_ticks, self._random.randint(1, 9))
+        body = limit_order(
+            cl_ord_id=cl_ord_id,
+            symbol=symbol,
+            side=side,
+            price=instrument.tick.text(price_ticks),
+            qty=instrument.lot.text(order.qty_lots),
+            time_in_force=GOOD_TILL_CANCEL,
+            transact_time=TIME,
+        )
+        self.account.new(order, msg_seq_num=client.send(body), sent_ns=time.perf_counter_ns())
+
+    def _change(self, client: FixClient, cl_ord_id: str, order: LiveOrder) -> None:
+        sent_ns = time.perf_counter_ns()
+        common = {"orig_cl_ord_id": order.cl_ord_id, "symbol": order.symbol, "side": order.side, "transact_time": TIME}
+        if self._random.random() < 0.5:
+            number = client.send(cancel_order(cl_ord_id=cl_ord_id, **common))  # type: ignore[arg-type]
+            self.account.cancel(cl_ord_id, order, msg_seq_num=number, sent_ns=sent_ns)
+            return
+        instrument = self._instruments[order.symbol]
+        price_ticks = instrument.reference_price_ticks + self._random.randint(-3, 3)
+        body = replace_order(
+            cl_ord_id=cl_ord_id,
+            price=instrument.tick.text(price_ticks),
+            qty=instrument.lot.text(order.qty_lots),
+            **common,  # type: ignore[arg-type]
+        )
+        self.account.replace(cl_ord_id, order, price_ticks, msg_seq_num=client.send(body), sent_ns=sent_ns)
+
+    def _on_message(self, text: str, _received_ns: int) -> None:
+        exec_id = value(text, EXEC_ID)
+        if exec_id:
+            self.exec_ids.append(exec_id)
+        answer = read_answer(text)
+        assert answer is not None, text
+        self.account.on_answer(answer)
+        self._answered.set()
