@@ -1,0 +1,82 @@
+"""The table of commands, and how `test` orders its checks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from venue import checks
+from venue.__main__ import COMMANDS, main
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize("words", [[], ["help"], ["-h"], ["--help"]])
+def test_help_names_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    text = capsys.readouterr().out
+    assert all(f"  {name} " in text for name in COMMANDS)
+
+
+def test_an_unknown_command_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trade"]) == 64
+    assert capsys.readouterr().err.startswith("outcry: there is no command 'trade'; choose one of demo, test, up,")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_module(name: str) -> None:
+    path = ROOT / (COMMANDS[name].module.replace(".", "/") + ".py")
+    assert "\ndef main(" in path.read_text()
+
+
+def test_a_command_is_run_from_any_directory_even_beside_folders_of_our_names(tmp_path: Path) -> None:
+    for name in ("venue", "bus", "matcher"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('the wrong package')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "venue", "up", "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage: outcry up" in done.stdout
+
+
+def test_the_checks_run_every_test_there_is_and_whole_venues_last() -> None:
+    paths = [ROOT / path for path in checks.test_paths()]
+    covered = {file for path in paths for file in ([path] if path.is_file() else path.rglob("test_*.py"))}
+
+    assert covered == set((ROOT / "tests").rglob("test_*.py"))
+    names = [path.name for path in paths]
+    assert names[0] == "test_tidy.py"
+    assert [name for name in names if name in checks.LAST] == names[-len([n for n in names if n in checks.LAST]) :]
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Arguments of each tool that the checks run; mypy fails."""
+    runs: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        runs.append(command[2:])
+        return subprocess.CompletedProcess(command, 1 if "mypy" in command else 0)
+
+    monkeypatch.setattr(checks.subprocess, "run", run)
+    return runs
+
+
+def test_a_check_that_fails_is_named_and_ends_the_run(
+    runs: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checks.main([]) == 1
+    assert runs == [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
+    assert "mypy failed" in capsys.readouterr().out
+
+
+def test_arguments_go_to_pytest_alone(runs: list[list[str]]) -> None:
+    assert checks.main(["tests/bus", "-k", "publish"]) == 0
+    assert runs == [["pytest", "tests/bus", "-k", "publish"]]
+
+
+def test_long_selects_the_long_forms(runs: list[list[str]]) -> None:
+    assert checks.main(["tests/simulation", "--long"]) == 0
+    assert runs == [["pytest", "-m", "long", "tests/simulation"]]

@@ -1,0 +1,125 @@
+"""The command `up`: a whole venue starts, stays up, says why if it cannot, and leaves nothing behind."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import is_alive, until
+from venue.data_directory import lock
+from venue.ephemeral import ephemeral_config, free_ports
+from venue.process import EX_CONFIG
+from venue.up import RunningVenue
+
+NAMES = ["nats-server", "matcher-0", "matcher-1", "marketdata", "gateway"]
+LIMIT_S = 60
+
+
+class Up:
+    """A running `up` and what it logs."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def logged(self, event: str) -> dict[str, Any]:
+        """The next log line of that event."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(LIMIT_S):
+            async for text in self.process.stderr:
+                line: dict[str, Any] = json.loads(text)
+                if line["event"] == event:
+                    return line
+        raise AssertionError(f"it ended without {event}")
+
+    async def status(self) -> int:
+        """Its exit status, once it ends."""
+        async with asyncio.timeout(LIMIT_S):
+            await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+
+@asynccontextmanager
+async def up(config_path: Path, data_dir: Path) -> AsyncIterator[Up]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "venue", "up", "--config", str(config_path), "--data", str(data_dir)),
+        stderr=asyncio.subprocess.PIPE,
+        limit=1024 * 1024,
+    )
+    try:
+        yield Up(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_one_line_says_where_everything_is_and_a_signal_stops_all(tmp_path: Path) -> None:
+    async with up(ephemeral_config(tmp_path), tmp_path / "data") as running:
+        ready = await running.logged("venue_ready")
+        assert list(ready["pids"]) == NAMES
+        assert list(ready["metrics_ports"]) == NAMES[1:]
+        for port in (ready["fix_port"], *ready["metrics_ports"].values()):
+            socket.create_connection(("127.0.0.1", port)).close()
+        assert all(map(is_alive, ready["pids"].values()))
+
+        running.process.terminate()
+        await running.logged("venue_stopped")
+        assert await running.status() == 0
+        assert not any(map(is_alive, ready["pids"].values()))
+
+
+async def test_a_killed_venue_leaves_nothing_behind_and_starts_again(tmp_path: Path) -> None:
+    config_path = ephemeral_config(tmp_path)
+    async with up(config_path, tmp_path / "data") as first:
+        ready = await first.logged("venue_ready")
+        first.process.kill()
+        await until(lambda: not any(map(is_alive, ready["pids"].values())))
+    async with up(config_path, tmp_path / "data") as second:
+        await second.logged("venue_ready")
+
+
+async def test_a_second_venue_on_the_same_data_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    held = await lock(tmp_path / "data")
+    async with up(ephemeral_config(tmp_path), tmp_path / "data") as second:
+        refused = await second.logged("venue_refused")
+        assert refused["reason"].startswith("another venue is running on the data directory")
+        assert await second.status() == EX_CONFIG
+    os.close(held)
+
+
+async def test_a_fix_port_in_use_stops_the_venue_with_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with up(ephemeral_config(tmp_path, gateway={"fix_port": port}), tmp_path / "data") as running:
+            refused = await running.logged("venue_refused")
+            assert str(port) in refused["reason"]
+            assert await running.status() == EX_CONFIG
+
+
+async def test_a_configuration_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    async with up(ephemeral_config(tmp_path, gateway={"fix_prt": 1}), tmp_path / "data") as running:
+        refused = await running.logged("venue_refused")
+        assert "unknown field `fix_prt`" in refused["reason"]
+        assert await running.status() == EX_CONFIG
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_whatever_is_killed_comes_back(venue: RunningVenue, name: str) -> None:
+    os.kill(venue.processes[name].pid, signal.SIGKILL)
+    await venue.wait_ready(name, generation=2)
+
+    socket.create_connection(("127.0.0.1", venue.fix_port)).close()
+
+
+def test_free_ports_are_different() -> None:
+    assert len(set(free_ports(20))) == 20

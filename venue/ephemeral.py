@@ -1,0 +1,56 @@
+"""Configurations for venues that live for minutes: the shipped one on free ports, for demo, benchmarks and tests."""
+
+import json
+import socket
+import tomllib
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from configs.loader import ONE_MACHINE
+
+
+def ephemeral_config(directory: Path, **overrides: Any) -> Path:
+    """
+    Write a copy of the one-machine configuration with free ports; returns its path.
+
+    Args:
+        directory: Exists; receives `venue.toml`.
+        overrides: Keys of the file, such as `durability="fast"`; a table is merged: `gateway={"window_records": 2}`.
+    """
+    config = tomllib.loads(ONE_MACHINE.read_text())
+    config["instruments"] = str(ONE_MACHINE.parent / config["instruments"])
+    nats_port, fix_port = free_ports(2)
+    _merge(config, {"nats": {"url": f"nats://127.0.0.1:{nats_port}"}})
+    _merge(config, {"gateway": {"fix_port": fix_port, "metrics_port": 0}})
+    _merge(config, {"matcher": {"metrics_port_base": 0}, "marketdata": {"metrics_port": 0}})
+    _merge(config, overrides)
+    path = directory / "venue.toml"
+    path.write_text("".join(f"{_toml(key)} = {_toml(value)}\n" for key, value in config.items()))
+    return path
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback TCP ports that were free a moment ago, all different."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(server.getsockname()[1]) for server in servers]
+
+
+def _merge(into: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    for key, value in overrides.items():
+        if isinstance(value, Mapping):
+            _merge(into.setdefault(key, {}), value)
+        else:
+            into[key] = value
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case Mapping():
+            return "{ " + ", ".join(f"{_toml(key)} = {_toml(inner)}" for key, inner in value.items()) + " }"
+        case list() | tuple():
+            return "[" + ", ".join(map(_toml, value)) + "]"
+        case _:  # strings, integers and booleans are written as in JSON
+            return json.dumps(value)

@@ -1,0 +1,169 @@
+"""
+The embedded JetStream server: its configuration file, generated at each start, and how to tell that it is ready.
+
+Durability is decided here: how soon the server calls fsync for what it has accepted. `durable` and `cluster` call it
+before each acknowledgement, `fast` every 50 ms.
+"""
+
+import asyncio
+import json
+import secrets
+import socket
+import sysconfig
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from configs.loader import Durability, VenueConfig
+from venue.data_directory import claim_store
+from venue.process import StartError
+from venue.supervised_process import ProcessSpec, SupervisorError
+
+SYNC_INTERVALS: Final[dict[Durability, str]] = {"durable": "always", "fast": '"50ms"', "cluster": "always"}
+STREAMS_PER_SHARD: Final = 2
+LOOPBACK: Final = ("127.0.0.1", "localhost")
+
+_PROBE_PAUSE_S: Final = 0.02
+_CONFIGURATION: Final = """\
+# Written anew at each start; changes belong in the venue's configuration.
+server_name: {name}
+listen: {listen}
+max_payload: 8MB
+log_file: {log_file}
+log_size_limit: 16MB
+log_max_num: 4
+feature_flags {{ js_ack_fc_v2: false }}   # nats-py reads the acknowledgement subjects of version 1
+jetstream {{
+    store_dir: {store_dir}
+    sync_interval: {sync_interval}
+    max_memory_store: 256MB
+    max_file_store: {max_file_store}
+    limits {{ duplicate_window: "10m" }}
+}}
+"""
+_STORE_MARGIN_BYTES: Final = 2 * 1024**3
+"""Room beside the logs, for snapshots."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where the server listens."""
+
+    host: str
+    port: int
+
+
+def nats_server_spec(config: VenueConfig, data_dir: Path, *, stage: int, inherit: tuple[int, ...]) -> ProcessSpec:
+    """
+    Prepare the embedded server on this data directory.
+
+    Args:
+        config: Of the venue.
+        data_dir: Exists, and is locked by this venue.
+        stage: In which the supervisor starts it.
+        inherit: Descriptors that the server keeps open, such as the lock of the data directory.
+
+    Raises:
+        DataDirectoryError: The store was written in another format.
+        StartError: The address or the durability is not for an embedded server, or the server is not installed.
+    """
+    address = server_address(config.nats.url)
+    _check_embeddable(config, address)
+    program = Path(sysconfig.get_path("scripts")) / "nats-server"
+    if not program.exists():
+        raise StartError(f"{program} is missing; remove .venv and start again, so that it is installed")
+    _check_free(address)
+    claim_store(data_dir)
+    name = f"outcry-{secrets.token_hex(8)}"
+    configuration = data_dir / "nats.conf"
+    configuration.write_text(_render(config, address, name, data_dir))
+    return ProcessSpec(
+        name="nats-server",
+        command=(str(program), "-c", str(configuration)),
+        stage=stage,
+        probe=lambda: _accepting(address, name),
+        inherit=inherit,
+    )
+
+
+def server_address(url: str) -> Address:
+    """
+    Read host and port from a URL such as `nats://127.0.0.1:4222`.
+
+    Raises:
+        StartError: It is not of that form.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 4222
+    except ValueError:
+        host, port = None, 0
+    if not host:
+        raise StartError(f"nats.url = {url!r}; write nats://HOST:PORT")
+    return Address(host, port)
+
+
+def _render(config: VenueConfig, address: Address, name: str, data_dir: Path) -> str:
+    def quoted(text: str) -> str:
+        return json.dumps(text, ensure_ascii=False)  # the file's strings are JSON's, but for its \\u
+
+    return _CONFIGURATION.format(
+        name=quoted(name),
+        listen=quoted(f"{address.host}:{address.port}"),
+        log_file=quoted(str(data_dir / "nats-server.log")),
+        store_dir=quoted(str(data_dir)),
+        sync_interval=SYNC_INTERVALS[config.durability],
+        max_file_store=config.shards * STREAMS_PER_SHARD * config.nats.log_max_bytes + _STORE_MARGIN_BYTES,
+    )
+
+
+def _check_embeddable(config: VenueConfig, address: Address) -> None:
+    if config.durability == "cluster":
+        raise StartError(
+            "durability = cluster needs a cluster of JetStream servers: start them, set nats.embedded = false, and "
+            "nats.url to theirs"
+        )
+    if address.host not in LOOPBACK:
+        raise StartError(
+            f"the embedded JetStream server asks nobody for a password, so it listens on loopback only, but nats.url "
+            f"names {address.host}; set 127.0.0.1, or nats.embedded = false to use a server of your own"
+        )
+
+
+def _check_free(address: Address) -> None:
+    try:
+        with socket.create_server((address.host, address.port)):
+            pass
+    except OSError as error:
+        raise StartError(
+            f"the JetStream server cannot listen on {address.host}:{address.port}: {error.strerror}; set another "
+            "nats.url, or nats.embedded = false to use the server that is there"
+        ) from error
+
+
+async def _accepting(address: Address, name: str) -> dict[str, Any]:
+    """Connect until JetStream is ready; the name tells our server from one that took the port before it."""
+    while True:
+        with suppress(OSError, asyncio.IncompleteReadError, ValueError):
+            info = await _server_info(address)
+            if info["server_name"] != name:
+                raise SupervisorError(
+                    f"another server took {address.host}:{address.port}; set another nats.url", refused=True
+                )
+            if info.get("jetstream"):
+                return {"host": address.host, "port": address.port, "version": info["version"]}
+        await asyncio.sleep(_PROBE_PAUSE_S)
+
+
+async def _server_info(address: Address) -> dict[str, Any]:
+    """The server's greeting: `INFO {...}`."""
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    try:
+        greeting = await reader.readuntil(b"\r\n")
+        return dict(json.loads(greeting.removeprefix(b"INFO ")))
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()

@@ -1,0 +1,182 @@
+"""
+The life of one process of the venue: arguments, logs, signals, readiness, metrics, and how it ends.
+
+A process's `__main__` parses its arguments with `argument_parser`, and gives `run` a coroutine function that opens its
+`Settings`, works until the stop event is set, and returns. `run` turns the end into an exit status:
+
+    0    stopped when asked to
+    70   a fault of ours, logged with its traceback; starting again may help
+    75   something that it needs is not there, logged as one sentence; starting again will help once it is
+    78   it cannot work as configured, logged as one sentence; starting again will not help
+"""
+
+import argparse
+import asyncio
+import errno
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import orjson
+import prometheus_client
+import structlog
+import uvloop
+
+from configs.loader import ONE_MACHINE, ConfigError, Venue, load
+from venue import logs
+from venue.data_directory import DataDirectoryError, open_directory
+
+EX_SOFTWARE: Final = 70
+EX_TEMPFAIL: Final = 75
+EX_CONFIG: Final = 78
+READY_FD: Final = "OUTCRY_READY_FD"
+"""Environment variable: the descriptor on which a supervisor awaits JSON lines: ready, and why the process ended."""
+DEFAULT_DATA: Final = Path("data")
+
+log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """The process cannot start; the message is one sentence for the operator."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What every process of a venue is started with."""
+
+    venue: Venue
+    config_path: Path
+    data_dir: Path
+    """Exists, absolute."""
+
+
+def argument_parser(name: str, description: str) -> argparse.ArgumentParser:
+    """Arguments that every process understands: --config, --data, --nats."""
+    parser = argparse.ArgumentParser(prog=f"outcry {name}", description=description)
+    parser.add_argument("--config", type=Path, default=ONE_MACHINE, metavar="FILE", help="default: %(default)s")
+    parser.add_argument(
+        "--data", type=Path, default=DEFAULT_DATA, metavar="DIR", help="made if absent; default: ./data"
+    )
+    parser.add_argument("--nats", metavar="URL", help="use this JetStream server, not the one in the configuration")
+    return parser
+
+
+def open_settings(options: argparse.Namespace) -> Settings:
+    """
+    Load the configuration and open the data directory that the arguments name.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        DataDirectoryError: The data directory cannot be used.
+    """
+    venue = load(options.config)
+    if options.nats is not None:
+        nats = msgspec.structs.replace(venue.config.nats, url=options.nats, embedded=False)
+        venue = msgspec.structs.replace(venue, config=msgspec.structs.replace(venue.config, nats=nats))
+    return Settings(venue, options.config.absolute(), open_directory(options.data))
+
+
+def run(
+    name: str,
+    main: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
+    refusals: tuple[type[Exception], ...] = (),
+    outages: tuple[type[Exception], ...] = (),
+) -> int:
+    """
+    Run a process until SIGTERM or SIGINT sets the stop event and `main` returns; returns the exit status.
+
+    Args:
+        name: Of the process, on every line of its log.
+        main: Its work. A task of its making that fails unobserved ends the process as well.
+        refusals: Exceptions, beside those of this package, that say in one sentence why it cannot work as configured.
+        outages: Exceptions that say in one sentence what it needs and cannot reach; they come first.
+    """
+    logs.configure(name)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_live(main))
+    except Exception as raised:  # whatever it is, the process ends with a status and a line in its log
+        error = _only(raised)
+        if isinstance(error, outages):
+            return _end("outage", error, EX_TEMPFAIL)
+        if isinstance(error, (*refusals, ConfigError, DataDirectoryError, StartError)):
+            return _end("refused", error, EX_CONFIG)
+        log.error("crashed", exc_info=error)
+        return EX_SOFTWARE
+    return 0
+
+
+def notify_ready(**details: Any) -> None:
+    """Say once that the process does its work: in the log, and to the supervisor if there is one."""
+    log.info("ready", **details)
+    _tell_supervisor({"ready": details})
+
+
+def serve_metrics(port: int) -> int:
+    """
+    Serve Prometheus metrics on 127.0.0.1; returns the port.
+
+    Args:
+        port: 0 takes any free one.
+
+    Raises:
+        StartError: The port is taken, or may not be used.
+    """
+    try:
+        server, _ = prometheus_client.start_http_server(port, addr="127.0.0.1")
+    except OSError as error:
+        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+        raise StartError(f"metrics port 127.0.0.1:{port} {reason}; set another metrics port, or 0 for any") from error
+    return int(server.server_port)
+
+
+async def _live(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    fault: asyncio.Future[None] = loop.create_future()
+    loop.set_exception_handler(lambda _, context: _on_unhandled(fault, context))
+    work = asyncio.ensure_future(main(stop))
+    await asyncio.wait({work, fault}, return_when=asyncio.FIRST_COMPLETED)
+    if fault.done() and not work.done():
+        work.cancel()
+        await asyncio.wait({work})
+    if fault.done():
+        fault.result()
+    work.result()
+
+
+def _on_unhandled(fault: "asyncio.Future[None]", context: dict[str, Any]) -> None:
+    """A task or callback that failed unobserved is a fault of ours; a failing connection concerns its peer only."""
+    error = context.get("exception")
+    log.error("unhandled", message=context.get("message"), exc_info=error)
+    ours = isinstance(context.get("future"), asyncio.Task) or "handle" in context
+    if ours and isinstance(error, Exception) and not fault.done():
+        fault.set_exception(error)
+
+
+def _end(event: str, error: BaseException, status: int) -> int:
+    sentence = str(error)
+    log.error(event, reason=sentence)
+    _tell_supervisor({"ended": logs.mask_text(sentence)})
+    return status
+
+
+def _only(error: BaseException) -> BaseException:
+    """What a task group of one failure was about; any other exception itself."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _tell_supervisor(message: dict[str, Any]) -> None:
+    descriptor = os.environ.get(READY_FD)
+    if descriptor is None:
+        return
+    try:
+        os.write(int(descriptor), orjson.dumps(message) + b"\n")
+    except OSError as error:
+        log.warning("supervisor_unreachable", reason=error.strerror)

@@ -1,0 +1,174 @@
+"""
+The command `up`: a whole venue on one machine, in the foreground, until SIGTERM or Ctrl-C.
+
+`RunningVenue` is the same for programs: the demo, the benchmarks and the tests open one and work with it.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final, Self
+
+import structlog
+import uvloop
+
+from configs.loader import ONE_MACHINE, ConfigError, Venue, load
+from venue import logs
+from venue.data_directory import DataDirectoryError, lock, open_directory
+from venue.nats_server import nats_server_spec
+from venue.process import DEFAULT_DATA, EX_CONFIG, EX_SOFTWARE, StartError
+from venue.supervised_process import ProcessSpec, SupervisedProcess, SupervisorError
+from venue.supervisor import Supervisor
+
+LOG_STAGE: Final = 0
+CORE_STAGE: Final = 1
+DOOR_STAGE: Final = 2
+
+log = structlog.get_logger()
+
+
+class RunningVenue:
+    """
+    A venue with all its processes, as an async context manager: it trades inside, nothing of it is left after.
+
+        async with RunningVenue(config_path, data_dir) as venue:
+            connect("127.0.0.1", venue.fix_port)
+            os.kill(venue.processes["matcher-0"].pid, signal.SIGKILL)
+            await venue.wait_ready("matcher-0", generation=2)
+
+    Entering raises ConfigError, DataDirectoryError, StartError or SupervisorError, each with one sentence.
+    """
+
+    supervisor: Supervisor
+
+    def __init__(self, config_path: Path, data_dir: Path, *, quiet: bool = True) -> None:
+        """
+        Prepare a venue that is not started yet.
+
+        Args:
+            config_path: The venue file.
+            data_dir: Made if it is not there.
+            quiet: The processes log to `<data_dir>/logs/<name>.log`, not to standard error.
+        """
+        self.config_path = config_path.absolute()
+        self.data_dir = data_dir.absolute()
+        self.venue: Venue = load(self.config_path)
+        self._quiet = quiet
+        self._stack = AsyncExitStack()
+
+    @property
+    def processes(self) -> dict[str, SupervisedProcess]:
+        """By name: nats-server, matcher-0, ..., marketdata, gateway."""
+        return self.supervisor.processes
+
+    @property
+    def fix_port(self) -> int:
+        """Where the gateway accepts FIX sessions."""
+        return int(self.processes["gateway"].details["fix_port"])
+
+    async def wait_ready(self, name: str, generation: int = 1) -> None:
+        """Await that a life of a process, this one or a later, is ready; as `Supervisor.wait_ready`."""
+        await self.supervisor.wait_ready(name, generation)
+
+    async def __aenter__(self) -> Self:
+        """Start everything; returns when the venue accepts FIX sessions."""
+        async with AsyncExitStack() as stack:
+            open_directory(self.data_dir)
+            held = await lock(self.data_dir)
+            stack.callback(os.close, held)
+            self.supervisor = await stack.enter_async_context(Supervisor(self._specs(held)))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop everything: gateway first, JetStream last."""
+        await self._stack.aclose()
+
+    def facts(self) -> dict[str, Any]:
+        """What an operator wants to know of a venue that is ready."""
+        details = {name: process.details for name, process in self.processes.items()}
+        return {
+            "fix_port": self.fix_port,
+            "metrics_ports": {name: said["metrics_port"] for name, said in details.items() if "metrics_port" in said},
+            "pids": {name: process.pid for name, process in self.processes.items() if process.running},
+            "data": str(self.data_dir),
+            "durability": self.venue.config.durability,
+        }
+
+    def _specs(self, held: int) -> list[ProcessSpec]:
+        config = self.venue.config
+        specs = []
+        if config.nats.embedded:
+            specs.append(nats_server_spec(config, self.data_dir, stage=LOG_STAGE, inherit=(held,)))
+        specs += [
+            self._spec(f"matcher-{shard}", CORE_STAGE, held, "matcher", "--shard", str(shard))
+            for shard in range(config.shards)
+        ]
+        specs.append(self._spec("marketdata", CORE_STAGE, held, "marketdata"))
+        specs.append(self._spec("gateway", DOOR_STAGE, held, "gateway"))
+        return specs
+
+    def _spec(self, name: str, stage: int, held: int, module: str, *arguments: str) -> ProcessSpec:
+        # -P: a folder named like one of our packages in the working directory must not shadow it.
+        command = (sys.executable, "-P", "-m", module, "--config", str(self.config_path), "--data", str(self.data_dir))
+        return ProcessSpec(
+            name=name, command=command + arguments, stage=stage, inherit=(held,), log_file=self._log_file(name)
+        )
+
+    def _log_file(self, name: str) -> Path | None:
+        if not self._quiet:
+            return None
+        folder = self.data_dir / "logs"
+        folder.mkdir(exist_ok=True)
+        return folder / f"{name}.log"
+
+
+def main(argv: list[str]) -> int:
+    """Run a venue until a signal; returns 0, 78 if it cannot work as configured, 70 if it cannot be kept up."""
+    parser = argparse.ArgumentParser(prog="outcry up", description="Run a whole venue in the foreground.")
+    parser.add_argument("--config", type=Path, default=ONE_MACHINE, metavar="FILE", help="default: %(default)s")
+    parser.add_argument(
+        "--data", type=Path, default=DEFAULT_DATA, metavar="DIR", help="made if absent; default: ./data"
+    )
+    options = parser.parse_args(argv)
+    logs.configure("up")
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_run(options.config, options.data))
+    except (ConfigError, DataDirectoryError, StartError) as error:
+        return _refuse(error, EX_CONFIG)
+    except SupervisorError as error:
+        return _refuse(error, EX_CONFIG if error.refused else EX_SOFTWARE)
+
+
+async def _run(config_path: Path, data_dir: Path) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stopping = asyncio.create_task(stop.wait())
+    running = asyncio.create_task(_keep_up(RunningVenue(config_path, data_dir, quiet=False)))
+    await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if running.done():
+        running.result()
+    log.info("venue_stopping")
+    running.cancel()
+    await asyncio.wait({running})
+    log.info("venue_stopped")
+    return 0
+
+
+async def _keep_up(venue: RunningVenue) -> None:
+    """Run the venue until this is cancelled; raises SupervisorError when the venue cannot be kept up."""
+    async with venue:
+        log.info("venue_ready", **venue.facts())
+        raise await venue.supervisor.wait_failed()
+
+
+def _refuse(error: Exception, status: int) -> int:
+    log.error("venue_refused", reason=str(error))
+    return status
