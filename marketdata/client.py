@@ -1,0 +1,178 @@
+"""
+A reader of the public feed over the bus: subscribes, asks for snapshots, and keeps one replica per symbol.
+
+NATS core may lose a message, and the last one before a pause has no successor that would show the loss. So the reader
+also asks, every other second, how far each book is, and compares. When nobody answers any more it says so: no book is
+current then.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+import structlog
+
+from bus.connection import Bus, BusError
+from bus.subjects import MD_SNAPSHOT_SUBJECT, md_subject
+from marketdata.messages import (
+    BookIncrement,
+    BookSnapshot,
+    FeedError,
+    FeedHeads,
+    Refusal,
+    SnapshotRequest,
+    decode_increment,
+    decode_reply,
+    encode,
+)
+from marketdata.replica import Change, Replica
+from marketdata.snapshots import join
+
+log = structlog.get_logger()
+
+AUDIT_INTERVAL_S: Final = 2.0
+SILENCES_MAX: Final = 3
+"""Audits in a row without an answer after which no book counts as current."""
+REQUEST_TIMEOUT_S: Final = 2.0
+_RETRY_FIRST_S: Final = 0.02
+_RETRY_MAX_S: Final = 2.0
+
+OnChange = Callable[[Replica, Change, BookIncrement | None], None]
+"""Called after each visible change of a replica: APPLIED with the increment, LOST or RESTORED without."""
+
+
+class BookReader:
+    """Replicas of the books of `symbols`, and of those named later to `watch`."""
+
+    def __init__(
+        self, bus: Bus, symbols: Iterable[str], on_change: OnChange, *, audit_interval_s: float = AUDIT_INTERVAL_S
+    ) -> None:
+        self.replicas: dict[str, Replica] = {}
+        self.is_available = True
+        """False while nobody answers for the feed."""
+        self._bus = bus
+        self._first_symbols = list(symbols)
+        self._on_change = on_change
+        self._audit_interval_s = audit_interval_s
+        self._heads: dict[str, int] = {}
+        self._silences = 0
+        self._unsubscribes: list[Callable[[], Awaitable[None]]] = []
+        self._repairs: dict[str, asyncio.Task[None]] = {}
+        self._auditor: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to read; returns at once, each book becomes current on its own."""
+        for symbol in self._first_symbols:
+            self.watch(symbol)
+        self._auditor = asyncio.create_task(self._audit_for_ever(), name="market-data audit")
+
+    async def stop(self) -> None:
+        """End reading and unsubscribe."""
+        tasks = [*self._repairs.values(), *([self._auditor] if self._auditor else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._bus.is_connected:
+            await asyncio.gather(*(unsubscribe() for unsubscribe in self._unsubscribes))
+
+    def watch(self, symbol: str) -> Replica:
+        """The replica of `symbol`, from now on kept up to date; not current until its first snapshot."""
+        replica = self.replicas.get(symbol)
+        if replica is None:
+            replica = self.replicas[symbol] = Replica(symbol)
+            self._repairs[symbol] = asyncio.create_task(self._join(replica), name=f"join {symbol}")
+        return replica
+
+    async def _join(self, replica: Replica) -> None:
+        """Listen first, then ask: so nothing can fall between the snapshot and the increments."""
+
+        def on_message(_subject: str, payload: bytes, _reply: str) -> None:
+            self._receive(replica, payload)
+
+        self._unsubscribes.append(await self._bus.subscribe(md_subject(replica.symbol), on_message))
+        await self._repair(replica)
+
+    def _receive(self, replica: Replica, payload: bytes) -> None:
+        try:
+            increment = decode_increment(payload)
+        except FeedError as error:
+            log.error("increment_unreadable", symbol=replica.symbol, error=str(error))
+            self._report(replica, replica.lose())
+            return
+        self._report(replica, replica.on_increment(increment), increment)
+
+    def _report(self, replica: Replica, change: Change, increment: BookIncrement | None = None) -> None:
+        if change is Change.NOTHING:
+            return
+        if change is Change.LOST:
+            log.warning("book_lost", symbol=replica.symbol, md_seq=replica.md_seq)
+            self._begin_repair(replica)
+        self._on_change(replica, change, increment if change is Change.APPLIED else None)
+
+    def _begin_repair(self, replica: Replica) -> None:
+        if self._repairs[replica.symbol].done():
+            self._repairs[replica.symbol] = asyncio.create_task(self._repair(replica), name=f"repair {replica.symbol}")
+
+    async def _repair(self, replica: Replica) -> None:
+        """Ask for snapshots until the replica is current; later and later, but never less often than every 2 s."""
+        wait_s = _RETRY_FIRST_S
+        while not replica.is_current:
+            snapshot = await self._fetch(replica.symbol)
+            if snapshot is not None:
+                self._report(replica, replica.on_snapshot(snapshot))
+            if not replica.is_current:
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, _RETRY_MAX_S)
+
+    async def _fetch(self, symbol: str) -> BookSnapshot | None:
+        """One whole snapshot, all its parts; None when it was not to be had."""
+        parts: list[BookSnapshot] = []
+        request = SnapshotRequest(symbol=symbol)
+        while not parts or len(parts) < parts[0].parts:
+            reply = await self._ask(request)
+            if not isinstance(reply, BookSnapshot):
+                return None
+            parts.append(reply)
+            request = SnapshotRequest(symbol=symbol, md_seq=reply.md_seq, part=len(parts) + 1)
+        return join(parts)
+
+    async def _ask(self, request: SnapshotRequest) -> BookSnapshot | FeedHeads | None:
+        try:
+            reply = decode_reply(await self._bus.request(MD_SNAPSHOT_SUBJECT, encode(request), REQUEST_TIMEOUT_S))
+        except (BusError, FeedError) as error:
+            log.debug("market_data_unanswered", symbol=request.symbol, error=str(error))
+            return None
+        if isinstance(reply, Refusal):
+            log.warning("market_data_refused", symbol=request.symbol, reason=reply.reason, text=reply.text)
+            return None
+        return reply
+
+    async def _audit_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._audit_interval_s)
+            await self._audit()
+
+    async def _audit(self) -> None:
+        heads = await self._ask(SnapshotRequest(heads=True))
+        if isinstance(heads, FeedHeads):
+            self._silences = 0
+            self.is_available = True
+            self._compare(heads.md_seq)
+            return
+        self._silences += 1
+        if self._silences == SILENCES_MAX:
+            self._give_up()
+
+    def _compare(self, heads: dict[str, int]) -> None:
+        # An increment may still be on its way when the answer is here: what was published an audit ago may not.
+        for symbol, replica in self.replicas.items():
+            self._report(replica, replica.on_head(self._heads.get(symbol, 0)))
+        self._heads = heads
+
+    def _give_up(self) -> None:
+        log.error("market_data_silent", audits=self._silences, what_to_do="see whether the marketdata process runs")
+        self.is_available = False
+        for replica in self.replicas.values():
+            if replica.lose() is Change.LOST:
+                self._begin_repair(replica)
+            self._on_change(replica, Change.LOST, None)  # also to those that wait for their first book

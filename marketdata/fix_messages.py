@@ -1,0 +1,288 @@
+"""
+FIX market data as text: V into a request or a refusal; levels and trades into the bodies of W and X; Y and j.
+
+Bodies are made of two halves, so that the larger one is written once for many subscribers: a head with the
+subscriber's MDReqID(262), and a tail that is the same for all who want the same. RptSeq(83) stands once in a body, as
+the last field of the last entry: inside it for a dictionary that has it there (all of ours, and the stock one of
+5.0SP2), else an unknown field behind the group, which does not disturb the entries. What each message holds is in
+`FEED.md`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from marketdata.messages import CHANGED_LEVEL, DELETED_LEVEL, NEW_LEVEL, Level, Trade
+from matcher.instruments import Instrument
+from sessions.fix_text import SOH, pairs, utc_timestamp
+
+BID: Final = "0"
+OFFER: Final = "1"
+TRADE: Final = "2"
+"""MDEntryType(269)."""
+ENTRY_TYPES: Final = (BID, OFFER, TRADE)
+
+SNAPSHOT: Final = "0"
+SUBSCRIBE: Final = "1"
+UNSUBSCRIBE: Final = "2"
+"""SubscriptionRequestType(263)."""
+
+DEPTH_MAX: Final = 1000
+"""Largest MarketDepth(264) beside 0: each increment compares that many levels before and after."""
+
+UNKNOWN_SYMBOL: Final = "0"
+DUPLICATE_MD_REQ_ID: Final = "1"
+INSUFFICIENT_BANDWIDTH: Final = "2"
+UNSUPPORTED_SUBSCRIPTION_TYPE: Final = "4"
+UNSUPPORTED_DEPTH: Final = "5"
+UNSUPPORTED_UPDATE_TYPE: Final = "6"
+UNSUPPORTED_AGGREGATED_BOOK: Final = "7"
+UNSUPPORTED_ENTRY_TYPE: Final = "8"
+"""MDReqRejReason(281)."""
+
+OTHER: Final = "0"
+UNKNOWN_ID: Final = "1"
+UNSUPPORTED_MESSAGE_TYPE: Final = "3"
+NOT_AVAILABLE: Final = "4"
+MISSING_FIELD: Final = "5"
+NOT_AUTHORIZED: Final = "6"
+"""BusinessRejectReason(380)."""
+
+
+class Dialect(msgspec.Struct, frozen=True):
+    """What the feed says differently from one FIX version to the next."""
+
+    timestamp_chars: int
+    """Length of a timestamp: 21 with milliseconds, 24 with microseconds."""
+    is_sp2: bool
+    """W has LastUpdateTime(779), an empty one entry J; trades have TradeID(1003) and AggressorSide(2446)."""
+    has_not_authorized: bool
+    """BusinessRejectReason(380) has 6; else 0 stands in its place."""
+
+
+FIX42: Final = Dialect(timestamp_chars=21, is_sp2=False, has_not_authorized=False)
+FIX44: Final = Dialect(timestamp_chars=21, is_sp2=False, has_not_authorized=True)
+FIX50SP2: Final = Dialect(timestamp_chars=24, is_sp2=True, has_not_authorized=True)
+_DIALECTS: Final = {"FIX.4.2": FIX42, "FIX.4.4": FIX44, "FIXT.1.1": FIX50SP2}
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What a request wants to see of a book."""
+
+    depth: int
+    """0: every level; N: the best N of each side."""
+    entry_types: tuple[str, ...]
+    """In the order of `ENTRY_TYPES`."""
+
+
+class Subscribe(msgspec.Struct, frozen=True):
+    """V with 263=0 or 1."""
+
+    md_req_id: str
+    symbols: tuple[str, ...]
+    """In the order of the request, each once."""
+    wish: Wish
+    is_snapshot: bool
+    """263=0: one W per symbol, no X."""
+
+
+class Unsubscribe(msgspec.Struct, frozen=True):
+    """V with 263=2."""
+
+    md_req_id: str
+
+
+class RequestRefused(Exception):
+    """A request to answer with Y."""
+
+    def __init__(self, md_req_id: str, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.md_req_id = md_req_id
+        self.reason = reason
+
+
+class BusinessReject(Exception):
+    """A message to answer with j."""
+
+    def __init__(self, reason: str, text: str, *, ref_id: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.ref_id = ref_id
+
+
+class Fields:
+    """The fields of a raw message, repeated ones included."""
+
+    def __init__(self, text: str) -> None:
+        self._pairs = pairs(text)
+
+    def first(self, tag: str) -> str:
+        """The first value of a tag, empty when there is none."""
+        return next((value for own, value in self._pairs if own == tag), "")
+
+    def all(self, tag: str) -> list[str]:
+        """Every value of a tag, each once, in order."""
+        return list(dict.fromkeys(value for own, value in self._pairs if own == tag))
+
+
+def dialect_of(session_id: str) -> Dialect:
+    """How the feed speaks to a session such as `FIX.4.4:MD1`."""
+    return _DIALECTS[session_id.partition(":")[0]]
+
+
+def read_request(fields: Fields, instruments: Mapping[str, Instrument]) -> Subscribe | Unsubscribe:
+    """
+    Read a MarketDataRequest(V); the checks run in the order of the tags of `FEED.md`.
+
+    Raises:
+        BusinessReject: A required tag is missing.
+        RequestRefused: It asks for something that this venue does not offer.
+    """
+    _require(fields, "262", "263")
+    md_req_id = fields.first("262")
+    match fields.first("263"):
+        case "2":
+            return Unsubscribe(md_req_id)
+        case "0" | "1" as request_type:
+            is_snapshot = request_type == SNAPSHOT
+        case other:
+            raise RequestRefused(
+                md_req_id,
+                UNSUPPORTED_SUBSCRIPTION_TYPE,
+                f"SubscriptionRequestType(263)={other}; send 0 snapshot, 1 subscribe or 2 unsubscribe",
+            )
+    _require(fields, "264", "269", "55")
+    depth = _depth(md_req_id, fields.first("264"))
+    _check_options(md_req_id, fields, is_snapshot)
+    entry_types = _entry_types(md_req_id, fields.all("269"))
+    symbols = fields.all("55")
+    for symbol in symbols:
+        if symbol not in instruments:
+            raise RequestRefused(md_req_id, UNKNOWN_SYMBOL, f"Symbol(55)={symbol} is not traded here")
+    return Subscribe(md_req_id, tuple(symbols), Wish(depth, entry_types), is_snapshot)
+
+
+def snapshot_head(md_req_id: str) -> str:
+    """How a W to one subscriber begins."""
+    return f"35=W{SOH}262={md_req_id}{SOH}"
+
+
+def increment_head(md_req_id: str) -> str:
+    """How an X to one subscriber begins."""
+    return f"35=X{SOH}262={md_req_id}{SOH}"
+
+
+def snapshot_tail(
+    dialect: Dialect,
+    *,
+    symbol: str,
+    md_seq: int,
+    updated_ns: int,
+    bids: Iterable[Level] = (),
+    asks: Iterable[Level] = (),
+    trade: Trade | None = None,
+) -> str:
+    """The rest of a W; without any entry it says that the book is empty."""
+    entries = [_level_fields(BID, level) for level in bids]
+    entries += [_level_fields(OFFER, level) for level in asks]
+    if trade is not None:
+        entries.append(f"269=2{SOH}{_trade_fields(dialect, trade)}")
+    head = f"55={symbol}{SOH}"
+    if dialect.is_sp2:
+        head += f"779={_timestamp(updated_ns, dialect)}{SOH}"
+        entries = entries or [f"269=J{SOH}"]
+    if not entries:
+        return f"{head}83={md_seq}{SOH}268=0{SOH}"  # behind 268=0 it would pass for the beginning of an entry
+    return f"{head}{entries_tail(entries, md_seq)}"
+
+
+def entries_tail(entries: list[str], md_seq: int) -> str:
+    """The entries of a W or an X, at least one, and the number of the last increment inside it."""
+    return f"268={len(entries)}{SOH}{''.join(entries)}83={md_seq}{SOH}"
+
+
+def level_entry(action: str, entry_type: str, symbol: str, level: Level) -> str:
+    """One level in an X: what it holds now, or only its price when it is gone."""
+    head = f"279={action}{SOH}269={entry_type}{SOH}55={symbol}{SOH}270={level.price}{SOH}"
+    if action == DELETED_LEVEL:
+        return head
+    return f"{head}271={level.qty}{SOH}346={level.order_count}{SOH}"
+
+
+def trade_entry(dialect: Dialect, symbol: str, trade: Trade) -> str:
+    """One trade in an X."""
+    return f"279=0{SOH}269=2{SOH}55={symbol}{SOH}{_trade_fields(dialect, trade)}"
+
+
+def in_book_order(entries: Iterable[tuple[str, str]]) -> list[str]:
+    """Order (action, entry) so that a client that takes entry by entry never sees a crossed book: removals first."""
+    rank = {DELETED_LEVEL: 0, CHANGED_LEVEL: 1, NEW_LEVEL: 2}
+    return [entry for _, entry in sorted(entries, key=lambda pair: rank[pair[0]])]
+
+
+def request_reject(refused: RequestRefused) -> str:
+    """MarketDataRequestReject(Y)."""
+    return f"35=Y{SOH}262={refused.md_req_id}{SOH}281={refused.reason}{SOH}58={refused}{SOH}"
+
+
+def business_reject(dialect: Dialect, fields: Fields, reject: BusinessReject) -> str:
+    """BusinessMessageReject(j) to the message with these fields."""
+    reason = reject.reason
+    if reason == NOT_AUTHORIZED and not dialect.has_not_authorized:
+        reason = OTHER
+    ref_seq_num = f"45={seq_num}{SOH}" if (seq_num := fields.first("34")) else ""
+    ref_id = f"379={reject.ref_id}{SOH}" if reject.ref_id else ""
+    return f"35=j{SOH}{ref_seq_num}58={reject}{SOH}372={fields.first('35')}{SOH}{ref_id}380={reason}{SOH}"
+
+
+def _require(fields: Fields, *tags: str) -> None:
+    names = {"262": "MDReqID", "263": "SubscriptionRequestType", "264": "MarketDepth", "269": "MDEntryType"}
+    for tag in tags:
+        if not fields.first(tag):
+            name = names.get(tag, "Symbol")
+            raise BusinessReject(
+                MISSING_FIELD, f"{name}({tag}) is missing; a MarketDataRequest needs it", ref_id=fields.first("262")
+            )
+
+
+def _depth(md_req_id: str, text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= DEPTH_MAX:
+        return int(text)
+    raise RequestRefused(
+        md_req_id, UNSUPPORTED_DEPTH, f"MarketDepth(264)={text}; send 0 for the whole book, or 1 to {DEPTH_MAX}"
+    )
+
+
+def _check_options(md_req_id: str, fields: Fields, is_snapshot: bool) -> None:
+    if not is_snapshot and (update_type := fields.first("265")) not in ("", "1"):
+        raise RequestRefused(
+            md_req_id, UNSUPPORTED_UPDATE_TYPE, f"MDUpdateType(265)={update_type}; send 1, incremental refresh"
+        )
+    if fields.first("266") not in ("", "Y"):
+        raise RequestRefused(
+            md_req_id, UNSUPPORTED_AGGREGATED_BOOK, "AggregatedBook(266)=N; send Y, entries are price levels"
+        )
+
+
+def _entry_types(md_req_id: str, wanted: list[str]) -> tuple[str, ...]:
+    for entry_type in wanted:
+        if entry_type not in ENTRY_TYPES:
+            raise RequestRefused(
+                md_req_id, UNSUPPORTED_ENTRY_TYPE, f"MDEntryType(269)={entry_type}; send 0 bid, 1 offer or 2 trade"
+            )
+    return tuple(entry_type for entry_type in ENTRY_TYPES if entry_type in wanted)
+
+
+def _level_fields(entry_type: str, level: Level) -> str:
+    return f"269={entry_type}{SOH}270={level.price}{SOH}271={level.qty}{SOH}346={level.order_count}{SOH}"
+
+
+def _trade_fields(dialect: Dialect, trade: Trade) -> str:
+    date, _, time = _timestamp(trade.transact_ns, dialect).partition("-")
+    text = f"270={trade.price}{SOH}271={trade.qty}{SOH}272={date}{SOH}273={time}{SOH}"
+    return f"{text}1003={trade.match_id}{SOH}2446={trade.aggressor_side}{SOH}" if dialect.is_sp2 else text
+
+
+def _timestamp(ns: int, dialect: Dialect) -> str:
+    return utc_timestamp(ns)[: dialect.timestamp_chars]

@@ -1,0 +1,110 @@
+"""
+A view: what FIX subscribers with the same wish see of one book, written once for all of them.
+
+A view with a depth remembers the levels inside its window. After an increment it compares them with the best levels
+now: a level that was pushed out is deleted, one that moved in is new, so a client's N levels are always the book's.
+"""
+
+import msgspec
+
+from marketdata.book import Book
+from marketdata.fix_messages import (
+    BID,
+    OFFER,
+    TRADE,
+    Dialect,
+    Wish,
+    entries_tail,
+    in_book_order,
+    level_entry,
+    snapshot_tail,
+    trade_entry,
+)
+from marketdata.messages import CHANGED_LEVEL, DELETED_LEVEL, NEW_LEVEL, BookIncrement, Level
+from matcher.orders import BUY
+
+
+class ViewKey(msgspec.Struct, frozen=True):
+    """Subscribers with equal keys get equal text."""
+
+    dialect: Dialect
+    wish: Wish
+
+
+class View:
+    """One wish on one book."""
+
+    def __init__(self, symbol: str, key: ViewKey) -> None:
+        self._symbol = symbol
+        self._dialect = key.dialect
+        self._depth = key.wish.depth
+        self._sides = [entry_type for entry_type in (BID, OFFER) if entry_type in key.wish.entry_types]
+        self._has_trades = TRADE in key.wish.entry_types
+        self._windows: dict[str, list[Level]] = {entry_type: [] for entry_type in self._sides}
+
+    def snapshot(self, book: Book, *, now_ns: int) -> str:
+        """
+        The tail of a W of the book as it is; increments are told from here on.
+
+        Args:
+            book: The current book.
+            now_ns: Stands for the time of the last update in a book that never had one.
+        """
+        if self._depth:
+            self._windows = self._best(book)
+        best = self._windows if self._depth else self._best(book)
+        return snapshot_tail(
+            self._dialect,
+            symbol=self._symbol,
+            md_seq=book.md_seq,
+            updated_ns=book.transact_ns or now_ns,
+            bids=best.get(BID, ()),
+            asks=best.get(OFFER, ()),
+            trade=book.trades[-1] if self._has_trades and book.trades else None,
+        )
+
+    def withdrawal(self, book: Book, *, now_ns: int) -> str:
+        """The tail of a W without any entry: the venue no longer vouches for what it said."""
+        return snapshot_tail(self._dialect, symbol=self._symbol, md_seq=book.md_seq, updated_ns=now_ns)
+
+    def increment(self, increment: BookIncrement, book: Book) -> str:
+        """The tail of the X that takes this view to `book`, just after `increment`; empty when it shows no change."""
+        trades = increment.trades if self._has_trades else ()
+        entries = [trade_entry(self._dialect, self._symbol, trade) for trade in trades]
+        levels = self._window_changes(book) if self._depth else self._all_changes(increment)
+        entries += in_book_order(levels)
+        return entries_tail(entries, increment.md_seq) if entries else ""
+
+    def _all_changes(self, increment: BookIncrement) -> list[tuple[str, str]]:
+        changes: list[tuple[str, str]] = []
+        for update in increment.levels:
+            entry_type = BID if update.side == BUY else OFFER
+            if entry_type in self._sides:
+                changes.append((update.action, level_entry(update.action, entry_type, self._symbol, update.level)))
+        return changes
+
+    def _window_changes(self, book: Book) -> list[tuple[str, str]]:
+        before, self._windows = self._windows, self._best(book)
+        return [
+            (action, level_entry(action, entry_type, self._symbol, level))
+            for entry_type, window in self._windows.items()
+            if window != before[entry_type]
+            for action, level in window_changes(before[entry_type], window)
+        ]
+
+    def _best(self, book: Book) -> dict[str, list[Level]]:
+        read = {BID: book.bids, OFFER: book.asks}
+        return {entry_type: read[entry_type](self._depth) for entry_type in self._sides}
+
+
+def window_changes(before: list[Level], after: list[Level]) -> list[tuple[str, Level]]:
+    """MDUpdateAction(279) and level of each difference between the best levels of one side before and after."""
+    old = {level.price_ticks: level for level in before}
+    new = {level.price_ticks: level for level in after}
+    changes = [(DELETED_LEVEL, level) for ticks, level in old.items() if ticks not in new]
+    for ticks, level in new.items():
+        if ticks not in old:
+            changes.append((NEW_LEVEL, level))
+        elif level != old[ticks]:
+            changes.append((CHANGED_LEVEL, level))
+    return changes

@@ -1,0 +1,204 @@
+"""
+The market-data process: reads EXEC<k> of every shard in order, keeps all books, publishes, answers.
+
+A record's increments are checked against the books, applied and published in one step of the event loop, and snapshot
+requests are answered on the same loop; so a snapshot with `md_seq` n holds exactly the increments that were published
+up to n. After a restart the records after the checkpoint are read, and their increments published, again: readers drop
+what they have. An increment that does not follow the last one of its book stops the process: better no market data
+than wrong.
+"""
+
+import asyncio
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from bus.connection import Bus, BusError
+from bus.reader import LogMessage, LogReader
+from bus.records import RecordError, decode_exec, decode_increments
+from bus.streams import read_record
+from bus.subjects import MD_SNAPSHOT_SUBJECT, exec_stream, md_subject
+from configs.loader import Venue
+from marketdata import checkpoint
+from marketdata.book import Book, BookError
+from marketdata.checkpoint import Checkpoint, CheckpointError, LogPosition
+from marketdata.messages import BookSnapshot, FeedHeads, encode, public_increment
+from marketdata.metrics import ServiceMetrics
+from marketdata.snapshots import SnapshotDesk
+from matcher.events import MarketDataIncrement
+
+log = structlog.get_logger()
+
+
+class FeedBroken(Exception):
+    """A log contradicts the books; the message names stream and sequence, and says what to do."""
+
+
+class MarketDataService:
+    """All books of one venue, kept from its execution logs."""
+
+    def __init__(self, venue: Venue, bus: Bus, checkpoint_path: Path, metrics: ServiceMetrics) -> None:
+        self.books = {
+            symbol: Book(symbol, tick=str(instrument.tick), lot=str(instrument.lot))
+            for symbol, instrument in venue.instruments.items()
+        }
+        self._venue = venue
+        self._bus = bus
+        self._checkpoint_path = checkpoint_path
+        self._metrics = metrics
+        self._desk = SnapshotDesk(self.books)
+        self._positions = [LogPosition(0, 0)] * venue.config.shards
+        self._last_records: list[LogMessage | None] = [None] * venue.config.shards
+        self._subjects = {symbol: md_subject(symbol) for symbol in self.books}
+        metrics.watch(self.books)
+
+    async def start(self) -> None:
+        """Take up the checkpoint, if there is a good one, and answer snapshot requests from then on."""
+        await self._load_checkpoint()
+        await self._bus.subscribe(MD_SNAPSHOT_SUBJECT, self._on_request)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """
+        Follow the logs until `stop` is set, then write a last checkpoint.
+
+        Raises:
+            ExceptionGroup: Of one `FeedBroken`: a log contradicts the books.
+        """
+        async with asyncio.TaskGroup() as group:
+            followers = [group.create_task(self._follow(shard)) for shard in range(self._venue.config.shards)]
+            group.create_task(self._save_until(stop))  # not canceled: two writes of one file must not overlap
+            await stop.wait()
+            for follower in followers:
+                follower.cancel()
+        await self.save()
+
+    async def save(self) -> None:
+        """Write a checkpoint of this moment; a disk that refuses is reported, and the old one stays."""
+        content = checkpoint.encode(
+            Checkpoint(self._advance_positions(), [book.snapshot() for book in self.books.values() if book.md_seq])
+        )
+        try:
+            await asyncio.to_thread(checkpoint.store, self._checkpoint_path, content)
+        except OSError as error:
+            log.error("checkpoint_failed", path=str(self._checkpoint_path), reason=error.strerror)
+        else:
+            self._metrics.checkpoints.inc()
+
+    async def _follow(self, shard: int) -> None:
+        stream = exec_stream(shard)
+        reader = LogReader(self._bus, stream=stream, start_seq=self._positions[shard].seq + 1)
+        position = self._metrics.position.labels(str(shard))
+        lag = self._metrics.lag.labels(str(shard))
+        await reader.start()
+        try:
+            while True:
+                for message in await reader.next_batch():
+                    await self._take(shard, stream, message)
+                position.set(message.seq)
+                lag.set(message.pending)
+                await asyncio.sleep(0)  # a long catch-up must not keep snapshot requests and signals waiting
+        finally:
+            await reader.stop()
+
+    async def _take(self, shard: int, stream: str, message: LogMessage) -> None:
+        """Take one record whole, then wait if NATS is behind: a checkpoint never falls inside a record."""
+        payloads = [self._apply(increment, stream, message.seq) for increment in _increments(stream, message)]
+        self._last_records[shard] = message
+        try:
+            for subject, payload in payloads[:-1]:
+                self._bus.publish_now(subject, payload)
+            for subject, payload in payloads[-1:]:
+                await self._bus.publish(subject, payload)
+        except BusError:
+            self._metrics.unsent.inc(len(payloads))  # NATS is away; readers compare numbers when it is back
+        else:
+            self._metrics.increments.inc(len(payloads))
+
+    def _apply(self, increment: MarketDataIncrement, stream: str, seq: int) -> tuple[str, bytes]:
+        instrument = self._venue.instruments.get(increment.symbol)
+        if instrument is None:
+            raise FeedBroken(
+                f"{stream} record {seq} is about {increment.symbol!r}, which the instruments file does not have; "
+                "add it again, a traded symbol cannot be removed"
+            )
+        public = public_increment(increment, instrument)
+        try:
+            self.books[increment.symbol].apply(public)
+        except BookError as error:
+            raise FeedBroken(
+                f"{stream} record {seq} does not follow the books: {error}; delete {self._checkpoint_path} to build "
+                "them again from the log, and if this comes back, the log itself is wrong"
+            ) from error
+        return self._subjects[increment.symbol], encode(public)
+
+    def _on_request(self, _subject: str, payload: bytes, reply_subject: str) -> None:
+        if not reply_subject:
+            return  # nobody waits for an answer
+        reply = self._desk.answer(payload)
+        answer = {BookSnapshot: "snapshot", FeedHeads: "heads"}.get(type(reply), "refusal")
+        self._metrics.snapshots.labels(answer).inc()
+        try:
+            self._bus.publish_now(reply_subject, encode(reply))
+        except BusError:
+            log.warning("snapshot_unsent", reply_subject=reply_subject)
+
+    async def _save_until(self, stop: asyncio.Event) -> None:
+        saved: list[LogMessage | None] = list(self._last_records)
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._venue.config.marketdata.checkpoint_interval_s):
+                    await stop.wait()
+            if self._last_records != saved and not stop.is_set():
+                saved = list(self._last_records)
+                await self.save()
+
+    def _advance_positions(self) -> list[LogPosition]:
+        """The positions as of now; a record's checksum is taken only here, not for every record."""
+        for shard, record in enumerate(self._last_records):
+            if record is not None and record.seq != self._positions[shard].seq:
+                self._positions[shard] = LogPosition(record.seq, zlib.crc32(record.payload))
+        return list(self._positions)
+
+    async def _load_checkpoint(self) -> None:
+        try:
+            saved = checkpoint.load(self._checkpoint_path)
+            if saved is None:
+                return
+            await self._check_fits(saved)
+            books = {snapshot.symbol: Book.of_snapshot(snapshot) for snapshot in saved.books}
+        except (CheckpointError, BookError) as error:
+            log.warning("checkpoint_ignored", path=str(self._checkpoint_path), reason=str(error))
+            return
+        self.books.update(books)
+        self._metrics.watch(books)
+        self._positions = saved.positions
+        log.info("checkpoint_loaded", books=len(books), exec_positions=[p.seq for p in saved.positions])
+
+    async def _check_fits(self, saved: Checkpoint) -> None:
+        if len(saved.positions) != self._venue.config.shards:
+            raise CheckpointError(f"it is of {len(saved.positions)} shards, not {self._venue.config.shards}")
+        for snapshot in saved.books:
+            book = self.books.get(snapshot.symbol)
+            if book is None or (book.tick, book.lot) != (snapshot.tick, snapshot.lot):
+                raise CheckpointError(f"{snapshot.symbol} has tick {snapshot.tick} and lot {snapshot.lot} in it")
+        for shard, position in enumerate(saved.positions):
+            if position.seq:
+                await self._check_is_of_log(exec_stream(shard), position)
+
+    async def _check_is_of_log(self, stream: str, position: LogPosition) -> None:
+        """A log that was deleted and begun anew has the same name, but not the same records."""
+        try:
+            record = await read_record(self._bus, stream, position.seq)
+        except BusError as error:
+            raise CheckpointError(f"its place in {stream} cannot be compared: {error}") from error
+        if record is None or zlib.crc32(record.payload) != position.crc32:
+            raise CheckpointError(f"it belongs to another log than this {stream}: record {position.seq} differs")
+
+
+def _increments(stream: str, message: LogMessage) -> list[MarketDataIncrement]:
+    try:
+        return decode_increments(decode_exec(message.payload))
+    except RecordError as error:
+        raise FeedBroken(f"{stream} record {message.seq}: {error}") from error

@@ -1,0 +1,90 @@
+"""The public messages, byte for byte."""
+
+import pytest
+
+from marketdata.messages import (
+    BookSnapshot,
+    FeedError,
+    FeedHeads,
+    Level,
+    Refusal,
+    SnapshotRequest,
+    Trade,
+    decode_increment,
+    decode_reply,
+    decode_request,
+    encode,
+    public_increment,
+)
+from matcher.events import TradePrint
+from matcher.orders import BUY, SELL
+
+from .conftest import INSTRUMENT, increment_of
+
+INCREMENT = increment_of(7, ("1", SELL, 18950, 40), ("2", BUY, 18949, 0), trades=(TradePrint(3, 18950, 60, BUY),))
+INCREMENT_JSON = (
+    b'{"type":"increment","symbol":"AAPL","md_seq":7,"input_seq":107,"transact_ns":1790000007123456789,'
+    b'"levels":[["1","2","189.50","40",18950,40,1],["2","1","189.49","0",18949,0,0]],'
+    b'"trades":[{"match_id":3,"price":"189.50","qty":"60","price_ticks":18950,"qty_lots":60,'
+    b'"aggressor_side":"1","transact_ns":1790000007123456789}]}'
+)
+SNAPSHOT = BookSnapshot(
+    symbol="AAPL",
+    md_seq=7,
+    transact_ns=5,
+    tick="0.01",
+    lot="1",
+    depth=0,
+    bids=[Level("189.49", "10", 18949, 10, 2)],
+    asks=[],
+    trades=[Trade(3, "189.50", "60", 18950, 60, "1", 5)],
+)
+
+
+def test_an_increment_says_ticks_and_decimal_text() -> None:
+    assert encode(public_increment(INCREMENT, INSTRUMENT)) == INCREMENT_JSON
+
+
+def test_an_increment_is_read_back_as_it_was() -> None:
+    assert decode_increment(INCREMENT_JSON) == public_increment(INCREMENT, INSTRUMENT)
+
+
+def test_a_snapshot_has_every_field() -> None:
+    assert encode(SNAPSHOT) == (
+        b'{"type":"snapshot","symbol":"AAPL","md_seq":7,"transact_ns":5,"tick":"0.01","lot":"1","depth":0,'
+        b'"bids":[["189.49","10",18949,10,2]],"asks":[],'
+        b'"trades":[{"match_id":3,"price":"189.50","qty":"60","price_ticks":18950,"qty_lots":60,'
+        b'"aggressor_side":"1","transact_ns":5}],"part":1,"parts":1}'
+    )
+
+
+@pytest.mark.parametrize("reply", [SNAPSHOT, FeedHeads({"AAPL": 7}), Refusal("UNKNOWN_SYMBOL", "no")])
+def test_a_reply_is_read_back_as_it_was(reply: BookSnapshot | FeedHeads | Refusal) -> None:
+    assert decode_reply(encode(reply)) == reply
+
+
+@pytest.mark.parametrize(
+    ("payload", "request_"),
+    [
+        (b"AAPL", SnapshotRequest(symbol="AAPL")),
+        (b" BRK.B\n", SnapshotRequest(symbol="BRK.B")),
+        (b'{"symbol":"AAPL","depth":5}', SnapshotRequest(symbol="AAPL", depth=5)),
+        (b'{"heads":true}', SnapshotRequest(heads=True)),
+    ],
+)
+def test_a_request_is_a_symbol_or_an_object(payload: bytes, request_: SnapshotRequest) -> None:
+    assert decode_request(payload) == request_
+
+
+@pytest.mark.parametrize(
+    "payload", [b"\xff", b"{", b'{"symbol":1}', b'{"sybmol":"AAPL"}', b'{"symbol":"A","depth":-1}', b'{"part":0}']
+)
+def test_a_malformed_request_is_an_error(payload: bytes) -> None:
+    with pytest.raises(FeedError):
+        decode_request(payload)
+
+
+@pytest.mark.parametrize("payload", [b"", b"{}", b'{"type":"snapshot"}', INCREMENT_JSON[:-1]])
+def test_what_is_no_increment_is_an_error(payload: bytes) -> None:
+    with pytest.raises(FeedError):
+        decode_increment(payload)
