@@ -59,8 +59,8 @@ class GatewayConfig(_Section, frozen=True):
     fix_port: int = 9876
     engine: Literal["quickfix"] = "quickfix"
     metrics_port: int = 9464
-    window_records: int = 8
-    """ORD records of one shard that may be on their way to JetStream at once."""
+    window_records: int = 2
+    """ORD records of one shard on their way to JetStream at once: few, so that a busy lane fills them (BENCHMARKS.md)."""
     batch_commands_max: int = 500
     """Commands in one ORD record at most."""
     pending_commands_max: int = 50_000

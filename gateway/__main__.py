@@ -59,7 +59,7 @@ async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     sequencer = Sequencer(bus, venue, boot=boot, metrics=metrics, on_crowded=on_crowded)
     order_entry = OrderEntry(Inbound(venue.instruments), sequencer, accounts, metrics)
     feed = FixFeed(send, venue, FeedMetrics(), now_ns=time.time_ns)
-    books = BookReader(bus, venue.instruments, feed.on_change)
+    books = BookReader(bus, (), feed.on_change)  # the feed names each symbol that a session subscribes to
     feed.attach(books)
     applications |= {"orders": order_entry, "marketdata": feed}
     engine = QuickFixEngine(

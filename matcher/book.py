@@ -16,7 +16,7 @@ from typing import Final
 
 from sortedcontainers import SortedList
 
-from matcher.events import LevelAction, LevelChange, MarketDataIncrement, TradePrint
+from matcher.events import LevelChange, MarketDataIncrement, TradePrint
 from matcher.orders import BUY, SELL, OrderState, Side
 
 NO_LIMIT: Final = 2**63
@@ -94,10 +94,9 @@ class BookSide:
         """The levels, best first."""
         return (self._levels[key] for key in self._keys)
 
-    def view(self, key: int) -> tuple[int, int]:
-        """What the public sees at a key: quantity and number of orders, (0, 0) when there is no level."""
-        level = self._levels.get(key)
-        return (level.qty_lots, len(level.order_ids)) if level else (0, 0)
+    def at(self, key: int) -> Level | None:
+        """The level at a key, if there is one."""
+        return self._levels.get(key)
 
     def check(self, orders: Mapping[int, OrderState]) -> None:
         """
@@ -187,14 +186,11 @@ class Book:
 
     def _change(self, key: int) -> LevelChange | None:
         side = self.bids if key < 0 else self.asks
-        before, now = self._before[key], side.view(key)
-        if before == now:
+        qty_before, count_before = self._before[key]
+        level = side.at(key)
+        if level is None:
+            return LevelChange("2", side.side, abs(key), 0, 0) if count_before else None
+        count = len(level.order_ids)
+        if (level.qty_lots, count) == (qty_before, count_before):
             return None
-        qty_lots, order_count = now
-        return LevelChange(_action(before, now), side.side, abs(key), qty_lots, order_count)
-
-
-def _action(before: tuple[int, int], now: tuple[int, int]) -> LevelAction:
-    if not before[1]:
-        return "0"
-    return "1" if now[1] else "2"
+        return LevelChange("1" if count_before else "0", side.side, level.price_ticks, level.qty_lots, count)

@@ -47,24 +47,12 @@ from matcher.commands import (
 from matcher.events import Event, MarketDataIncrement, Output
 from matcher.instruments import Instrument
 from matcher.order_index import OrderIndex
-from matcher.orders import (
-    DAY,
-    FILL_OR_KILL,
-    GOOD_TILL_CANCEL,
-    LIMIT,
-    MARKET,
-    PRICE_TICKS_MAX,
-    QTY_LOTS_MAX,
-    OrderState,
-)
+from matcher.orders import DAY, FILL_OR_KILL, MARKET, OrderState
+from matcher.refusals import may_rest, refusal_of_cancel, refusal_of_new, refusal_of_replace
 from matcher.rejects import RejectReason
 from matcher.snapshot import EngineState, SnapshotError, refill, snapshot_of, state_of
 from matcher.transitions import accepted, canceled, expired, filled, rejected, replaced, unknown
 
-_Refusal = tuple[RejectReason, str]
-"""Why not, and the sentence for Text(58)."""
-
-_RESTING_TIMES: Final = (DAY, GOOD_TILL_CANCEL)
 _REST_OF_IOC: Final = "the rest of an ImmediateOrCancel order (59=3) does not stay on the book"
 _REST_OF_MARKET: Final = "the rest of a market order (40=1) does not stay on the book"
 _FOK_NOT_FILLED: Final = "the book cannot fill all of this FillOrKill order (59=4) at once"
@@ -180,14 +168,11 @@ class Engine:
     # New orders
 
     def _new_order(self, command: NewOrder, book: Book | None, answer: Answer) -> None:
-        if book is None:
-            text = f"Symbol(55) {command.symbol} is not traded here"
-            answer.rejected(rejected(command), RejectReason.UNKNOWN_SYMBOL, text)
-            return
-        refusal = self._refusal_of_new(command, book)
-        if refusal:
+        refusal = refusal_of_new(command, book, self._orders, self._orders_max)
+        if refusal is not None:
             answer.rejected(rejected(command), *refusal)
             return
+        assert book is not None
         order = accepted(command, self._orders.next_order_id())
         answer.accepted(order)
         self._orders.name(order)
@@ -199,21 +184,6 @@ class Engine:
         if order.leaves_qty_lots:
             order = self._leave_rest(order, book, answer)
         self._orders.keep(order)
-
-    def _refusal_of_new(self, command: NewOrder, book: Book) -> _Refusal | None:
-        refusal = _refusal_of_terms(command)
-        if refusal:
-            return refusal
-        if self._orders.find(command.firm, command.cl_ord_id) is not None:
-            return _duplicate(command.cl_ord_id)
-        if command.ord_type == MARKET and book.opposite(command.side).best is None:
-            return (
-                RejectReason.NO_OPPOSITE_SIDE,
-                "a market order (40=1) needs orders on the opposite side; send a limit",
-            )
-        if len(self._orders.live) >= self._orders_max and _may_rest(command):
-            return RejectReason.BOOK_FULL, "the venue holds as many orders as it can; cancel some or try again later"
-        return None
 
     @staticmethod
     def _can_fill(order: OrderState, book: Book) -> bool:
@@ -238,7 +208,7 @@ class Engine:
     @staticmethod
     def _leave_rest(order: OrderState, book: Book, answer: Answer) -> OrderState:
         """Put what is left of an incoming order on the book, or cancel it if it may not rest."""
-        if _may_rest(order):
+        if may_rest(order):
             book.side(order.side).add(order)
             return order
         order = canceled(order)
@@ -248,9 +218,12 @@ class Engine:
     # Requests about an order
 
     def _cancel(self, command: CancelOrder, answer: Answer) -> None:
-        order = self._order_to_change(command, None, answer)
-        if order is None:
+        order = self._orders.find(command.firm, command.orig_cl_ord_id)
+        refusal = refusal_of_cancel(command, order, self._orders)
+        if refusal is not None:
+            answer.cancel_rejected(command, order, *refusal)
             return
+        assert order is not None
         self._books[order.symbol].side(order.side).take(order, order.leaves_qty_lots)
         order = canceled(order)
         self._orders.retire(order.firm, command.cl_ord_id, order.order_id)
@@ -258,9 +231,12 @@ class Engine:
         answer.canceled(order, command)
 
     def _replace(self, command: ReplaceOrder, answer: Answer) -> None:
-        before = self._order_to_change(command, _refusal_of_replace_terms(command), answer)
-        if before is None:
+        before = self._orders.find(command.firm, command.orig_cl_ord_id)
+        refusal = refusal_of_replace(command, before, self._orders)
+        if refusal is not None:
+            answer.cancel_rejected(command, before, *refusal)
             return
+        assert before is not None
         order = replaced(before, command)
         self._orders.retire(before.firm, before.cl_ord_id, before.order_id)
         self._orders.name(order)
@@ -274,33 +250,6 @@ class Engine:
             if order.leaves_qty_lots:
                 book.side(order.side).add(order)
         self._orders.keep(order)
-
-    def _order_to_change(
-        self, command: CancelOrder | ReplaceOrder, refusal: _Refusal | None, answer: Answer
-    ) -> OrderState | None:
-        """The live order that a cancel or replace may change; None when it was refused, which is then answered."""
-        order = self._orders.find(command.firm, command.orig_cl_ord_id)
-        refusal = refusal or self._refusal_of_change(command, order)
-        if refusal is None:
-            return order
-        answer.cancel_rejected(command, order, *refusal)
-        return None
-
-    def _refusal_of_change(self, command: CancelOrder | ReplaceOrder, order: OrderState | None) -> _Refusal | None:
-        orig_cl_ord_id = command.orig_cl_ord_id
-        if self._orders.find(command.firm, command.cl_ord_id) is not None:
-            return _duplicate(command.cl_ord_id)
-        if order is None:
-            return RejectReason.UNKNOWN_ORDER, f"OrigClOrdID(41) {orig_cl_ord_id} is no order of your firm"
-        if (command.symbol, command.side) != (order.symbol, order.side):
-            text = f"Symbol(55) and Side(54) must stay {order.symbol} and {order.side}"
-            return RejectReason.SYMBOL_OR_SIDE_CHANGED, text
-        if not order.leaves_qty_lots:
-            return RejectReason.TOO_LATE, f"order {orig_cl_ord_id} is finished; nothing is left to change"
-        if order.cl_ord_id != orig_cl_ord_id:
-            text = f"OrigClOrdID(41) {orig_cl_ord_id} was replaced; name the last accepted one, {order.cl_ord_id}"
-            return RejectReason.TOO_LATE, text
-        return None
 
     def _report_status(self, command: OrderStatusRequest, answer: Answer) -> None:
         order = self._orders.find(command.firm, command.cl_ord_id)
@@ -441,34 +390,3 @@ def _limit_key(order: OrderState, book: Book) -> int:
     if order.ord_type == MARKET:
         return NO_LIMIT
     return book.opposite(order.side).limit_key(order.price_ticks)
-
-
-def _may_rest(order: NewOrder | OrderState) -> bool:
-    return order.ord_type == LIMIT and order.time_in_force in _RESTING_TIMES
-
-
-def _refusal_of_terms(command: NewOrder | ReplaceOrder) -> _Refusal | None:
-    """
-    What is wrong with price or quantity by themselves.
-
-    The gateway checks the same before; here it keeps the books whole whatever is in the log.
-    """
-    if not 0 < command.qty_lots <= QTY_LOTS_MAX:
-        return RejectReason.INVALID_QTY, f"OrderQty(38) must be 1 to {QTY_LOTS_MAX} lots"
-    if command.ord_type == LIMIT and not 0 < command.price_ticks <= PRICE_TICKS_MAX:
-        return RejectReason.INVALID_PRICE, f"Price(44) must be 1 to {PRICE_TICKS_MAX} ticks"
-    return None
-
-
-def _refusal_of_replace_terms(command: ReplaceOrder) -> _Refusal | None:
-    """What is wrong with the terms of a replace, whatever the order is."""
-    if command.ord_type != LIMIT:
-        return RejectReason.UNSUPPORTED_ORD_TYPE, "a resting order stays a limit order; send OrdType(40)=2"
-    if command.time_in_force not in _RESTING_TIMES:
-        text = "a resting order stays Day or GoodTillCancel; send TimeInForce(59)=0 or 1, or cancel it"
-        return RejectReason.UNSUPPORTED_TIME_IN_FORCE, text
-    return _refusal_of_terms(command)
-
-
-def _duplicate(cl_ord_id: str) -> _Refusal:
-    return RejectReason.DUPLICATE_CL_ORD_ID, f"ClOrdID(11) {cl_ord_id} was used before by your firm; choose a new one"
