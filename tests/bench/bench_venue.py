@@ -1,7 +1,7 @@
 """
 The whole venue under load: orders answered per second, latency, and microseconds of CPU per order, part by part.
 
-    ./.venv/bin/python -m tests.bench.bench_venue [--seconds 60] [--durability durable] [--window 200] [-- BENCH OPTIONS]
+    ./.venv/bin/python -m tests.bench.bench_venue [--seconds 60] [--durability durable] [-- BENCH OPTIONS]
 
 Starts a venue of its own in a temporary directory, runs `./outcry bench` against it as a process of its own, and reads
 the CPU time of each process, and of each thread of the gateway, from /proc. Prints one JSON line.
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--durability", default="durable", choices=["durable", "fast"])
     parser.add_argument("bench", nargs="*", default=["--sender", "FIRMA1", "--symbols", "TEST1", "--window", "200"])
-    print(json.dumps(asyncio.run(measure(parser.parse_args()))))
+    sys.stdout.write(json.dumps(asyncio.run(measure(parser.parse_args()))) + "\n")
 
 
 if __name__ == "__main__":

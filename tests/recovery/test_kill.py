@@ -1,8 +1,8 @@
 """
-Promises 1 to 5 of DESIGN.md under kill -9: nothing acknowledged is lost, nothing is repeated, every request is answered once.
+Promises 1 to 5 of DESIGN.md under kill -9: nothing acknowledged is lost, nothing repeated, every request answered once.
 
-Four sessions of two firms trade on both shards without a pause while the venue's processes are killed one after the other.
-Each trader audits every message against its own books; together they check that what was bought was sold.
+Four sessions of two firms trade on both shards without a pause while the venue's processes are killed in turn. Each
+trader audits every message against its own books; together they check that what was bought was sold.
 """
 
 import asyncio
@@ -110,7 +110,12 @@ async def test_every_process_serves_its_metrics(venue: RunningVenue) -> None:
             return str(page.read().decode())
 
     expected = {
-        "gateway": ["gateway_requests_total", "gateway_answer_seconds_bucket", "gateway_sessions_up", "gateway_rejects"],
+        "gateway": [
+            "gateway_requests_total",
+            "gateway_answer_seconds_bucket",
+            "gateway_sessions_up",
+            "gateway_rejects",
+        ],
         "matcher-0": ["matcher_lag_records", "matcher_resting_orders", "matcher_book_levels", "matcher_batch_commands"],
         "marketdata": ["marketdata_md_seq", "marketdata_increments_published_total"],
     }

@@ -1,0 +1,107 @@
+"""
+What a trader says and hears: bodies of D, F and G for any FIX version, and the few fields of an answer that matter.
+
+Bodies carry what FIX 4.2 demands beyond 4.4 (HandlInst(21)) in every version: later versions allow it.
+"""
+
+from typing import Final
+
+import msgspec
+
+from matcher.orders import Side, TimeInForce
+from simulators.fix_codec import mark, value
+
+_MSG_TYPE: Final = mark(35)
+_CL_ORD_ID: Final = mark(11)
+_ORIG_CL_ORD_ID: Final = mark(41)
+_EXEC_TYPE: Final = mark(150)
+_SIDE: Final = mark(54)
+_SYMBOL: Final = mark(55)
+_LAST_QTY: Final = mark(32)
+_LAST_PX: Final = mark(31)
+_LEAVES_QTY: Final = mark(151)
+_CUM_QTY: Final = mark(14)
+_ORDER_QTY: Final = mark(38)
+_TEXT: Final = mark(58)
+_REF_SEQ_NUM: Final = mark(45)
+
+_EXEC_TYPES_OF_A_FILL: Final = "F12"  # FIX 4.2 says 1 and 2 where later versions say F
+
+
+class Answer(msgspec.Struct):
+    """ExecutionReport(8), OrderCancelReject(9), BusinessMessageReject(j) or Reject(3), as far as a trader needs it."""
+
+    msg_type: str
+    exec_type: str
+    """ExecType(150): 0, 4, 5, 8, C, I, or F for a fill in every version; empty when it is no 8."""
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    symbol: str
+    side: str
+    last_qty: str
+    last_px: str
+    leaves_qty: str
+    cum_qty: str
+    order_qty: str
+    text: str
+    """Text(58); a refusal's begins with the venue's code."""
+    ref_seq_num: int
+    """RefSeqNum(45) of j and 3, else 0."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """The request it answers changed nothing."""
+        return self.msg_type != "8" or self.exec_type == "8"
+
+    @property
+    def code(self) -> str:
+        """The venue's own name of the reason of a refusal: the first word of Text(58)."""
+        return self.text.partition(" ")[0].rstrip(":") or f"MSG_TYPE_{self.msg_type}_WITHOUT_TEXT"
+
+
+def read_answer(text: str) -> Answer | None:
+    """Read a message of the venue; None when it answers no order-entry request."""
+    msg_type = value(text, _MSG_TYPE)
+    if msg_type not in {"8", "9", "j", "3"}:
+        return None
+    exec_type = value(text, _EXEC_TYPE)
+    return Answer(
+        msg_type,
+        "F" if exec_type and exec_type in _EXEC_TYPES_OF_A_FILL else exec_type,
+        value(text, _CL_ORD_ID),
+        value(text, _ORIG_CL_ORD_ID),
+        value(text, _SYMBOL),
+        value(text, _SIDE),
+        value(text, _LAST_QTY),
+        value(text, _LAST_PX),
+        value(text, _LEAVES_QTY),
+        value(text, _CUM_QTY),
+        value(text, _ORDER_QTY),
+        value(text, _TEXT),
+        int(value(text, _REF_SEQ_NUM) or 0),
+    )
+
+
+def limit_order(
+    *, cl_ord_id: str, symbol: str, side: Side, price: str, qty: str, time_in_force: TimeInForce, transact_time: str
+) -> str:
+    """NewOrderSingle(D) of a limit order; price and quantity as decimal text."""
+    return (
+        f"35=D\x0111={cl_ord_id}\x0121=1\x0138={qty}\x0140=2\x0144={price}\x0154={side}\x0155={symbol}\x01"
+        f"59={time_in_force}\x0160={transact_time}\x01"
+    )
+
+
+def cancel_order(*, cl_ord_id: str, orig_cl_ord_id: str, symbol: str, side: Side, transact_time: str) -> str:
+    """OrderCancelRequest(F)."""
+    return f"35=F\x0111={cl_ord_id}\x0141={orig_cl_ord_id}\x0154={side}\x0155={symbol}\x0160={transact_time}\x01"
+
+
+def replace_order(
+    *, cl_ord_id: str, orig_cl_ord_id: str, symbol: str, side: Side, price: str, qty: str, transact_time: str
+) -> str:
+    """OrderCancelReplaceRequest(G) of a limit order; `qty` is the new total, what was filled included."""
+    return (
+        f"35=G\x0111={cl_ord_id}\x0121=1\x0138={qty}\x0140=2\x0141={orig_cl_ord_id}\x0144={price}\x0154={side}\x01"
+        f"55={symbol}\x0160={transact_time}\x01"
+    )
