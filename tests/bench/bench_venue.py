@@ -4,7 +4,8 @@ The whole venue under load: orders answered per second, latency, and microsecond
     ./.venv/bin/python -m tests.bench.bench_venue [--seconds 60] [--durability durable] [-- BENCH OPTIONS]
 
 Starts a venue of its own in a temporary directory, runs `./outcry bench` against it as a process of its own, and reads
-the CPU time of each process, and of each thread of the gateway, from /proc. Prints one JSON line.
+the CPU time of each process, and of each thread of the gateway, and their memory over time, from /proc. Prints one
+JSON line.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 from venue.ephemeral import ephemeral_config
 from venue.up import RunningVenue
 
+MEMORY_SAMPLES = 8
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -46,6 +48,14 @@ def usage(venue: RunningVenue) -> dict[str, float]:
     return seconds
 
 
+async def sample_memory(venue: RunningVenue, memory: dict[str, list[float]], interval_s: float) -> None:
+    """Note the resident memory of every process, in MiB, at equal intervals."""
+    while True:
+        for name, process in venue.processes.items():
+            memory[name].append(round(rss_kib(process.pid) / 1024, 1))
+        await asyncio.sleep(interval_s)
+
+
 async def load(venue: RunningVenue, arguments: list[str]) -> dict[str, Any]:
     """Run the load generator; returns its summary."""
     process = await asyncio.create_subprocess_exec(
@@ -63,8 +73,10 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
             common = ["--profile", options.durability, *options.bench]
             await load(venue, [*common, "--seconds", "2"])
             before = usage(venue)
-            memory_before = {name: rss_kib(process.pid) for name, process in venue.processes.items()}
+            memory: dict[str, list[float]] = {name: [] for name in venue.processes}
+            sampling = asyncio.create_task(sample_memory(venue, memory, options.seconds / MEMORY_SAMPLES))
             summary = await load(venue, [*common, "--seconds", str(options.seconds), "--warmup", "0"])
+            sampling.cancel()
             after = usage(venue)
             orders = summary["orders_answered"]
             summary["cpu_us_per_order"] = {
@@ -72,10 +84,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 for name in after
                 if after[name] - before.get(name, 0) > 0.02 * options.seconds
             }
-            summary["rss_mib"] = {
-                name: [round(memory_before[name] / 1024, 1), round(rss_kib(process.pid) / 1024, 1)]
-                for name, process in venue.processes.items()
-            }
+            summary["rss_mib"] = memory
             return summary
 
 

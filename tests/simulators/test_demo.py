@@ -36,14 +36,21 @@ class RunningDemo:
     def result(self) -> tuple[str, str]:
         return self.process.communicate(timeout=PATIENCE_S)
 
+    def until(self, condition: Callable[[], bool]) -> None:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert self.process.poll() is None, self.result()
+            assert time.monotonic() < deadline_s, self.logs()
+            time.sleep(0.02)
+
+    def logs(self) -> str:
+        return "\n".join(log.read_text() for log in self.tmp_path.glob("outcry-demo-*/logs/*.log"))
+
     def leftovers(self) -> list[str]:
         """Files in the temporary directory, and processes that know its path."""
         path = str(self.tmp_path)
         commands = [_command_of(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
         return [*map(str, self.tmp_path.iterdir()), *(command for command in commands if path in command)]
-
-    def logged(self, event: str) -> bool:
-        return any(event in log.read_text() for log in self.tmp_path.glob("outcry-demo-*/logs/*.log"))
 
 
 def _command_of(entry: Path) -> str:
@@ -51,13 +58,6 @@ def _command_of(entry: Path) -> str:
         return (entry / "cmdline").read_text()
     except OSError:  # it has just ended
         return ""
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, "the demo did not get there"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_without_a_terminal_it_says_so_and_prints_one_summary_in_which_everythin
 
 def test_ctrl_c_ends_it_early_with_its_summary(start):
     demo = start("--json", "--seconds", "1000")
-    until(lambda: demo.logged('"demo_trading"'))
+    demo.until(lambda: '"demo_trading"' in demo.logs())
     demo.process.send_signal(signal.SIGINT)
     out, _ = demo.result()
 
@@ -103,7 +103,7 @@ def test_ctrl_c_ends_it_early_with_its_summary(start):
 
 def test_ctrl_c_while_it_starts_leaves_nothing(start):
     demo = start("--json")
-    until(lambda: any(demo.tmp_path.glob("outcry-demo-*/jetstream")))
+    demo.until(lambda: any(demo.tmp_path.glob("outcry-demo-*/jetstream")))
     demo.process.send_signal(signal.SIGINT)
     out, _ = demo.result()
 
@@ -122,13 +122,13 @@ def test_the_screen_shows_the_book_follows_the_keys_and_gives_the_terminal_back(
         return text in seen.decode(errors="replace")
 
     demo = start("--symbols", "5", terminal=theirs)
-    until(lambda: shows("orders/s") and shows("─ AAPL ─") and shows("█"))
+    demo.until(lambda: shows("orders/s") and shows("─ AAPL ─") and shows("█"))
     seen.clear()
     os.write(ours, b"n")
-    until(lambda: shows("─ MSFT ─"))
+    demo.until(lambda: shows("─ MSFT ─"))
     os.write(ours, b"q")
-    until(lambda: shows("everything adds up"))
-    until(lambda: demo.process.poll() is not None)
+    demo.until(lambda: shows("everything adds up"))
+    demo.process.wait(PATIENCE_S)
 
     assert (demo.process.returncode, demo.leftovers()) == (0, [])
     assert termios.tcgetattr(theirs) == before
