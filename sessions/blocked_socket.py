@@ -2,8 +2,8 @@
 Cutting off a client that does not read, when the engine does not say which socket is its own.
 
 QuickFIX sends with blocking send(2) under the session's lock, so `Session.disconnect` would wait for the very client
-that it should end. The kernel knows better: `/proc/self/task/<thread>/syscall` names the call in which a thread waits, and
-its first argument, the socket. Shutting that down ends the wait. Linux only.
+that it should end. The kernel knows better: `/proc/self/task/<thread>/syscall` names the call in which a thread waits,
+and its first argument, the socket. Shutting that down ends the wait. Linux only.
 """
 
 import os

@@ -26,7 +26,7 @@ class Outbox:
             session_id: Names the thread.
             send_one: Sends one body; called on the outbox's thread with `sending` held; may block.
             messages_max: Messages that may wait.
-            on_overflow: Called by `put`, on its caller's thread, each time that more of them wait; cuts the session off.
+            on_overflow: Called by `put`, on its caller's thread, whenever more of them wait; it cuts the session off.
         """
         self.sending = threading.Lock()
         """Held while a message is being sent; who takes it keeps the session's store still."""

@@ -8,11 +8,11 @@ exactly-once with any engine:
 - `Application.on_messages` gets each application message once, in MsgSeqNum order per session, and hands over at once;
   what was handed over but did not become durable is asked for again after a restart, because the venue calls
   `resume_inbound` before `start`.
-- `send` gives the body the session's next MsgSeqNum and keeps it until the session's numbers are reset, whether the client is
-  connected or not; `sent_bodies` tells a restarted venue what it had sent.
+- `send` gives the body the session's next MsgSeqNum and keeps it until the session's numbers are reset, whether the
+  client is connected or not; `sent_bodies` tells a restarted venue what it had sent.
 
-An application that cannot take more for now calls `hold_inbound`: the engine then stops reading from its sessions, after
-a bounded number of messages, and TCP passes the wait on to the clients.
+An application that cannot take more for now calls `hold_inbound`: the engine then stops reading from its sessions,
+after a bounded number of messages, and TCP passes the wait on to the clients.
 
 `on_logon`, `on_logout` and `on_messages` are called on the event loop's thread.
 """

@@ -1,9 +1,9 @@
 """
 The reference engine: QuickFIX C++ behind `sessions.port`. The only module of the venue that imports `quickfix`.
 
-QuickFIX reads each connection on a thread of its own, keeps the session protocol and calls back. A callback does next to
-nothing: the message's text goes into the `Intake` of its application, which the event loop empties in batches. What the
-venue sends goes into the session's `Outbox`, whose thread hands it to QuickFIX, which stores it, then writes to the socket.
+QuickFIX reads each connection on a thread of its own, keeps the session protocol and calls back. A callback does next
+to nothing: the message's text goes into the `Intake` of its application, which the event loop empties in batches. What
+the venue sends goes into the session's `Outbox`, whose thread hands it to QuickFIX, which stores it and then sends it.
 
     client -> connection thread -> fromApp -> Intake -> event loop -> Application.on_messages
     client <- QuickFIX <- store <- sending thread <- Outbox <- event loop <- Engine.send
@@ -13,7 +13,7 @@ What QuickFIX does that a caller has to know:
 - Importing it sets SIGINT to its default action: install signal handlers after importing this module.
 - An exception that it does not expect in a callback would leave a process that neither exits nor serves. So every
   callback ends the process instead (`fatal.stop_process`), which then recovers as from any crash.
-- It resets sequence numbers for a Logon with 141=Y before it asks who that is; `quickfix_store` undoes what was refused.
+- It resets sequence numbers for a Logon with 141=Y before it asks who that is; `quickfix_store` helps to undo it.
 - It listens on all interfaces, whatever the host; with a loopback host its sessions refuse other addresses.
 """
 
@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from threading import get_ident, get_native_id
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import quickfix as fix
 import structlog
@@ -34,13 +34,15 @@ import structlog
 from configs.loader import Venue, is_loopback
 from sessions import blocked_socket, dictionaries, logon
 from sessions.accounts import Account, Accounts
+from sessions.delivery import Inbound, SessionDown, SessionUp, deliver
+from sessions.descriptors import LowDescriptors
+from sessions.engine_session import EngineSession
 from sessions.fatal import stop_process
 from sessions.fix_text import miscounted_group, parse
 from sessions.intake import Intake
 from sessions.outbox import Outbox
 from sessions.port import Application, EngineError, InboundMessage
 from sessions.quickfix_settings import dictionary_names, session_settings
-from sessions.quickfix_store import SessionStore
 
 log = structlog.get_logger(__name__)
 
@@ -55,60 +57,13 @@ _FLUSH_S: Final = 1.0
 _LOGOUT_S: Final = 4.0
 _POLL_S: Final = 0.01
 _GROUPED_BODIES: Final = ("35=W\x01", "35=X\x01")
-_GROUP_END: Final = "10=0\x01"  # without a field after it, QuickFIX drops a group's last entry; it is written anew when sent
+_GROUP_END: Final = (
+    "10=0\x01"  # QuickFIX drops a group's last entry if no field follows; it writes its own CheckSum(10)
+)
 _GROUPED_REQUEST: Final = "\x0135=V\x01"
 _REQUEST_DELIMITERS: Final = {"267": "269", "146": "55"}
 _EXPECTED_IN_FROM_APP: Final = (fix.IncorrectTagValue,)
 _EXPECTED_IN_FROM_ADMIN: Final = (fix.RejectLogon,)
-
-
-class _SessionUp(NamedTuple):
-    session_id: str
-
-
-class _SessionDown(NamedTuple):
-    session_id: str
-
-
-_Inbound = InboundMessage | _SessionUp | _SessionDown
-
-
-class _Session:
-    """What the engine knows of one session."""
-
-    def __init__(self, account: Account, venue_comp_id: str, store_directory: Path) -> None:
-        begin_string, comp_id = account.key.begin_string, account.key.comp_id
-        self.account = account
-        self.session_id = account.key.session_id
-        self.fix_id = fix.SessionID(begin_string, venue_comp_id, comp_id)
-        self.store = SessionStore(
-            store_directory, begin_string=begin_string, venue_comp_id=venue_comp_id, client_comp_id=comp_id
-        )
-        self.epoch = 0
-        self.messages_in = 0
-        self.handle: Any = None  # QuickFIX's session: alive as long as its acceptor
-        self.make_message: Callable[[str], Any]
-        self.connection_thread_id: int | None = None  # the kernel's
-        self.intake: Intake[_Inbound]
-        self.outbox: Outbox
-
-    def send_one(self, body: str) -> None:
-        """Store one body under the next MsgSeqNum, and send it if the client is connected; on the outbox's thread."""
-        try:
-            if not self.handle.send(self.make_message(body)):
-                raise OSError(f"the store of {self.session_id} cannot be written; look for a full disk")
-        except BaseException:
-            stop_process("send")
-
-    def undo_reset(self) -> None:
-        """Bring back what a refused Logon with 141=Y wiped, and move what was sent since then to where it belongs."""
-        with self.outbox.sending:
-            sent_since = [body for _, body in self.store.sent_bodies(1)]
-            self.store.restore()
-            self.handle.refresh()
-            for body in sent_since:
-                self.send_one(body)
-        log.warning("fix_refused_reset_undone", session=self.session_id, messages_moved=len(sent_since))
 
 
 class QuickFixEngine:
@@ -154,7 +109,7 @@ class QuickFixEngine:
         except (OSError, dictionaries.DictionaryError, fix.ConfigError, fix.RuntimeError) as error:
             raise EngineError(f"the FIX engine cannot use {directory}: {error}") from error
         self._intakes = {
-            kind: Intake[_Inbound](loop, partial(_deliver, application), items_max=inbound_messages_max)
+            kind: Intake[Inbound](loop, partial(deliver, application), items_max=inbound_messages_max)
             for kind, application in applications.items()
         }
         for session in self._sessions.values():
@@ -253,10 +208,9 @@ class QuickFixEngine:
         _wait_until(lambda: not any(session.outbox.waiting for session in sessions), _FLUSH_S)
         for session in sessions:
             session.handle.logout("the venue is closing")
-        _wait_until(lambda: not self.sessions_up, _LOGOUT_S)
-        for session in sessions:
-            if session.session_id in self.sessions_up:
+            if session.outbox.waiting:
                 self._shut_down_socket(session)
+        _wait_until(lambda: not self.sessions_up, _LOGOUT_S)
         self._acceptor.stop(True)  # waits for the connections' threads
         for session in sessions:
             while not session.outbox.join(_FLUSH_S):
@@ -267,18 +221,19 @@ class QuickFixEngine:
     def _open(self, venue_comp_id: str, directory: Path) -> None:
         """Make QuickFIX's objects; they stay referred to until `_release`, because QuickFIX refers to them too."""
         paths = dictionaries.write(directory / "dictionaries")
-        sessions = [_Session(account, venue_comp_id, directory) for account in self._accounts]
+        sessions = [EngineSession(account, venue_comp_id, directory) for account in self._accounts]
         self._sessions = {session.session_id: session for session in sessions}
+        ids = {session.session_id: _quickfix_id(session, venue_comp_id) for session in sessions}
         self._settings = fix.SessionSettings()
         for session in sessions:
             session.store.restore()  # a crash may have come between a reset and the agreement to it
-            session.make_message = _message_maker(session.account.key.begin_string, paths)
-            self._settings.set(session.fix_id, self._dictionary(session.account, paths))
+            session.make_message = _message_maker(session.account, paths)
+            self._settings.set(ids[session.session_id], self._dictionary(session.account, paths))
         self._callbacks = _Callbacks(self._sessions, self._accounts, peer_is_loopback=self._loopback)
         self._store_factory = fix.FileStoreFactory(str(directory))
         self._acceptor: Any = fix.ThreadedSocketAcceptor(self._callbacks, self._store_factory, self._settings)
         for session in sessions:
-            session.handle = fix.Session.lookupSession(session.fix_id)
+            session.handle = fix.Session.lookupSession(ids[session.session_id])
             session.epoch = session.store.epoch() or session.store.agree()
 
     def _dictionary(self, account: Account, paths: Mapping[str, Path]) -> Any:
@@ -293,6 +248,7 @@ class QuickFixEngine:
         for session in self._sessions.values():
             session.handle = None
         self._acceptor = None
+        self._callbacks.close()
         self._store_factory = self._settings = None
 
     def _cut_slow_reader(self, outbox: Outbox) -> None:
@@ -301,7 +257,7 @@ class QuickFixEngine:
             self.slow_readers_cut += 1
             log.warning("fix_slow_reader_cut", session=session.session_id, messages_waiting=outbox.waiting)
 
-    def _shut_down_socket(self, session: _Session) -> bool:
+    def _shut_down_socket(self, session: EngineSession) -> bool:
         """End a session's connection if one of its two threads is stuck in it."""
         threads = (session.outbox.native_thread_id, session.connection_thread_id)
         return any(blocked_socket.shut_down(thread, local_port=self._port) for thread in threads if thread)
@@ -314,21 +270,31 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
     A connection's thread serves one session, noted at its Logon, so that `fromApp` need not ask QuickFIX which.
     """
 
-    def __init__(self, sessions: Mapping[str, _Session], accounts: Accounts, *, peer_is_loopback: bool) -> None:
+    def __init__(self, sessions: Mapping[str, EngineSession], accounts: Accounts, *, peer_is_loopback: bool) -> None:
         super().__init__()
         self.sessions_up: set[str] = set()
         self.logons = 0
         self.logons_refused: Counter[str] = Counter()
         self._sessions = sessions
-        self._session_of_thread: dict[int, _Session] = {}
+        self._session_of_thread: dict[int, EngineSession] = {}
         self._accounts = accounts
         self._peer_is_loopback = peer_is_loopback
+        self._descriptors = LowDescriptors()
+
+    def close(self) -> None:
+        """Give back what only a running engine needs."""
+        self._descriptors.close()
 
     def onCreate(self, session_id: Any) -> None:  # noqa: N802 - the names are QuickFIX's
         """Do nothing: the engine knows its sessions."""
 
-    def toAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
-        """Do nothing: session messages go out as QuickFIX makes them."""
+    def toAdmin(self, message: Any, session_id: Any) -> None:  # noqa: ARG002, N802
+        """Prepare for the close that follows a Logout(5); session messages go out as QuickFIX makes them."""
+        try:
+            if message.getHeader().getField(35) == "5":
+                self._descriptors.free_some()
+        except BaseException:
+            stop_process("toAdmin")
 
     def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
         """Do nothing: what the venue sends goes out as it is, the first time and when it is sent again."""
@@ -337,10 +303,11 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
         """Tell the application that the session is up."""
         try:
             session = self._session(session_id)
+            session.end_logon()
+            self._descriptors.occupy()
             self.logons += 1
             self.sessions_up.add(session.session_id)
-            session.intake.put(_SessionUp(session.session_id))
-            log.info("fix_logon", session=session.session_id, epoch=session.epoch)
+            session.intake.put(SessionUp(session.session_id))
         except BaseException:
             stop_process("onLogon")
 
@@ -348,10 +315,10 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
         """Tell the application that the session is down; QuickFIX also calls this for a Logon that came to nothing."""
         try:
             session = self._session(session_id)
+            session.end_logon()
             if session.session_id in self.sessions_up:
                 self.sessions_up.discard(session.session_id)
-                session.intake.put(_SessionDown(session.session_id))
-                log.info("fix_logout", session=session.session_id)
+                session.intake.put(SessionDown(session.session_id))
         except BaseException:
             stop_process("onLogout")
 
@@ -391,11 +358,11 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
         except BaseException:
             stop_process("fromApp")
 
-    def _session(self, session_id: Any) -> _Session:
+    def _session(self, session_id: Any) -> EngineSession:
         begin_string, client = session_id.getBeginString().getValue(), session_id.getTargetCompID().getValue()
         return self._sessions[f"{begin_string}:{client}"]
 
-    def _decide_logon(self, session: _Session, fields: dict[str, str]) -> None:
+    def _decide_logon(self, session: EngineSession, fields: dict[str, str]) -> None:
         refusal = logon.check(self._accounts, session.account.key, fields, peer_is_loopback=self._peer_is_loopback)
         if not session.store.is_agreed():
             if refusal is None and fields.get("141") == "Y":
@@ -408,27 +375,11 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
             raise fix.RejectLogon(refusal.text)
         session.connection_thread_id = get_native_id()
         self._session_of_thread[get_ident()] = session
+        session.begin_logon()  # `onLogon` or `onLogout` follows, whatever happens
 
 
-def _deliver(application: Application, items: list[_Inbound]) -> None:
-    """Call an application with what came for it, in order; on the event loop's thread."""
-    try:
-        messages: list[InboundMessage] = []
-        for item in items:
-            if isinstance(item, InboundMessage):
-                messages.append(item)
-                continue
-            if messages:
-                application.on_messages(messages)
-                messages = []
-            if isinstance(item, _SessionUp):
-                application.on_logon(item.session_id)
-            else:
-                application.on_logout(item.session_id)
-        if messages:
-            application.on_messages(messages)
-    except Exception:
-        stop_process("application")
+def _quickfix_id(session: EngineSession, venue_comp_id: str) -> Any:
+    return fix.SessionID(session.account.key.begin_string, venue_comp_id, session.account.key.comp_id)
 
 
 def _check_groups(text: str) -> None:
@@ -443,16 +394,27 @@ def _check_groups(text: str) -> None:
         raise fix.IncorrectTagValue(int(tag))
 
 
-def _message_maker(begin_string: str, paths: Mapping[str, Path]) -> Callable[[str], Any]:
-    """Turn bodies into QuickFIX messages: plainly and fast, or with a dictionary where groups must keep their order."""
-    parsed = [fix.DataDictionary(str(paths[name])) for name in dictionary_names(begin_string)]
+def _message_maker(account: Account, paths: Mapping[str, Path]) -> Callable[[str], Any]:
+    """
+    Give what turns a session's bodies into QuickFIX messages.
+
+    Plainly and fast, except for market data, whose groups keep their order only with a dictionary. Each session has its
+    own: a dictionary notes the order of a group's fields when it is first asked for it, and not in a thread-safe way.
+    """
+    if account.kind == "orders":
+        return _plain_message
+    parsed = [fix.DataDictionary(str(paths[name])) for name in dictionary_names(account.key.begin_string)]
 
     def make(body: str) -> Any:
         if body.startswith(_GROUPED_BODIES):
             return fix.Message(body + _GROUP_END, *parsed, False)
-        return fix.Message(body, False)
+        return _plain_message(body)
 
     return make
+
+
+def _plain_message(body: str) -> Any:
+    return fix.Message(body, False)
 
 
 def _check_port(port: int) -> None:

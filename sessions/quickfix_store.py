@@ -2,12 +2,12 @@
 QuickFIX's FileStore, read from outside: its files, what was sent, and which sequence numbers were agreed upon.
 
 A session's store is four files. `header` indexes `body` (`<MsgSeqNum>,<offset>,<size> ` each), `seqnums` holds both
-next numbers, `session` the time of the last reset. A message is in `body` and `header` before the number in `seqnums` moves
-on, and is sent after that: what stands at or above the next number was never sent, and its number is used again.
+next numbers, `session` the time of the last reset. A message is in `body` and `header` before the number in `seqnums`
+moves on, and is sent after that: what stands at or above the next number was never sent, and its number is used again.
 
 QuickFIX resets a store for any Logon with ResetSeqNumFlag(141)=Y *before* it asks whether the client may log on, by
-deleting the four files and making new ones. So the venue keeps hard links to the files of the last agreed store: same files,
-other names. `restore` brings them back; `agree` says that a reset was legitimate and begins a new epoch.
+deleting the four files and making new ones. So the venue keeps hard links to the files of the last agreed store: the
+same files under other names. `restore` brings them back; `agree` says that a reset was right and begins a new epoch.
 """
 
 import os
@@ -58,7 +58,7 @@ class SessionStore:
                     yield msg_seq_num, body
 
     def is_agreed(self) -> bool:
-        """Whether QuickFIX's files are those of the last agreed store: false after a reset, and before the first start."""
+        """Whether QuickFIX's files are those of the last agreed store: not after a reset, nor before a first start."""
         links = self._agreed_links()
         return links is not None and all(_same_file(links / suffix, self._files[suffix]) for suffix in _SUFFIXES)
 

@@ -9,12 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from configs.loader import ONE_MACHINE, Venue, load
 from msgspec.structs import replace
+
+from configs.loader import ONE_MACHINE, Venue, load
+from sessions.fix_text import parse
 from sessions.port import InboundMessage
 from sessions.quickfix_engine import QuickFixEngine
+from tests.sessions.raw_client import RawClient
 
 DEADLINE_S = 10.0
+FIRMA1 = "FIX.4.4:FIRMA1"
 T = TypeVar("T")
 
 
@@ -107,3 +111,28 @@ def open_house(data_dir: Path, *, started: bool = True, **settings: object) -> I
         yield house.start() if started else house
     finally:
         house.close()
+
+
+@contextmanager
+def logged_on(house: House, session_id: str = FIRMA1, *, next_seq: int = 1) -> Iterator[RawClient]:
+    begin_string, _, comp_id = session_id.partition(":")
+    with RawClient(house.port, begin_string, comp_id, next_seq=next_seq) as client:
+        assert client.log_on().msg_type == "A"
+        yield client
+        client.log_out()
+    wait_for(lambda: session_id not in house.engine.sessions_up)
+
+
+def report(exec_id: object) -> str:
+    return f"35=8|6=0|11=a|14=0|17={exec_id}|37=1|39=0|54=1|55=TEST1|150=0|151=100|"
+
+
+def cl_ord_ids(house: House) -> list[str]:
+    return [parse(message.text)["11"] for message in house.orders.messages]
+
+
+def assert_nothing_else_comes(client: RawClient) -> None:
+    """What comes next is the answer to a TestRequest, so nothing was on its way before it."""
+    client.send("1", "112=anything else?|")
+    message = client.receive()
+    assert (message.msg_type, message["112"]) == ("0", "anything else?")

@@ -70,7 +70,9 @@ class RawClient:
     def session_id(self) -> str:
         return f"{self.begin_string}:{self.comp_id}"
 
-    def compose(self, msg_type: str, body: str = "", *, seq: int | None = None, header: str = "", sent: str = "") -> bytes:
+    def compose(
+        self, msg_type: str, body: str = "", *, seq: int | None = None, header: str = "", sent: str = ""
+    ) -> bytes:
         """Build a message; `body` is written with | for SOH and takes the next MsgSeqNum unless `seq` is given."""
         if seq is None:
             seq, self.next_seq = self.next_seq, self.next_seq + 1

@@ -1,4 +1,5 @@
 import pytest
+
 from configs.loader import ONE_MACHINE, load
 from sessions.accounts import Accounts
 from sessions.logon import check

@@ -1,8 +1,9 @@
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import quickfix as fix
+
 from sessions import dictionaries
 
 

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sessions.fix_text import SOH, body_of, miscounted_group, pairs, parse, utc_timestamp
 
 

@@ -14,7 +14,7 @@ def in_thread(function, *args) -> threading.Thread:
 
 async def until(condition) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - threads change it, and they set no asyncio.Event
             await asyncio.sleep(0.001)
 
 
