@@ -80,12 +80,20 @@ class Bus:
         self._timeouts = asyncio.create_task(self._fail_late_acks(), name="ack time-outs")
 
     @classmethod
-    async def connect(cls, url: str, *, name: str, publish_timeout_s: float = 2.0) -> "Bus":
+    async def connect(
+        cls, url: str, *, name: str, publish_timeout_s: float = 2.0, patience_s: float = CONNECT_PATIENCE_S
+    ) -> "Bus":
         """
         Connect to a NATS server, waiting a while for it to be there.
 
+        Args:
+            url: Such as `nats://127.0.0.1:4222`.
+            name: Of this process, as the server lists it.
+            publish_timeout_s: How long `publish_acked` waits for an acknowledgement.
+            patience_s: How long to try.
+
         Raises:
-            BusError: No server at `url` within 15 s.
+            BusError: No server at `url` in that time.
         """
         inbox = f"_INBOX.{name}.{os.urandom(6).hex()}"
         client = Client()
@@ -104,7 +112,7 @@ class Bus:
             "error_cb": _log_error,
         }
         try:
-            await _connect_patiently(client, url, options)
+            await _connect_patiently(client, url, options, patience_s)
         except BusError:
             self._timeouts.cancel()
             raise
@@ -294,9 +302,9 @@ def _read_ack(message: Msg) -> PubAck | PubFailure:
     return PubAck(reply.seq)
 
 
-async def _connect_patiently(client: Client, url: str, options: dict[str, Any]) -> None:
+async def _connect_patiently(client: Client, url: str, options: dict[str, Any], patience_s: float) -> None:
     """Nats-py's own first connect either gives up at once or never; this one waits a stated time."""
-    deadline = asyncio.get_running_loop().time() + CONNECT_PATIENCE_S
+    deadline = asyncio.get_running_loop().time() + patience_s
     while True:
         try:
             await client.connect(url, **(options | {"allow_reconnect": True, "max_reconnect_attempts": 0}))
@@ -316,4 +324,5 @@ async def _log_error(error: Exception) -> None:
     if isinstance(error, nats.errors.Error | OSError | TimeoutError):
         log.warning("nats_error", error=f"{type(error).__name__}: {error}")
         return
-    asyncio.get_running_loop().call_exception_handler({"message": "a NATS callback failed", "exception": error})
+    context = {"message": "a NATS callback failed", "exception": error, "future": asyncio.current_task()}
+    asyncio.get_running_loop().call_exception_handler(context)

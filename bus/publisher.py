@@ -24,6 +24,8 @@ from bus.streams import last_seq, read_record
 
 log = structlog.get_logger()
 
+BATCH_RECORDS_MAX: Final = 1000
+"""Records in one atomic batch at most: JetStream's own bound."""
 _RETRY_S: Final = 0.05
 
 
@@ -110,8 +112,8 @@ class WindowPublisher:
             self._send(sent)
 
 
-class Fenced(BusError):
-    """Another writer has taken over the stream: this one must stop."""
+class Fenced(Exception):
+    """Another writer has taken over the stream: this one must stop, and must not take it back."""
 
 
 class _Link(msgspec.Struct):
@@ -148,12 +150,15 @@ class ChainPublisher:
         Send the next entry, waiting while the window is full.
 
         Args:
-            payloads: One record, or several that JetStream stores as one atomic batch (at most 1000).
+            payloads: One record, or several that JetStream stores as one atomic batch, at most BATCH_RECORDS_MAX.
             on_durable: Called once the entry and all before it are stored.
 
         Raises:
             Fenced: Another writer has taken over.
         """
+        # JetStream would refuse both each time, and the chain would try for ever.
+        assert 1 <= len(payloads) <= BATCH_RECORDS_MAX, f"{len(payloads)} records in one entry of {self._stream}"
+        assert max(map(len, payloads)) <= self._bus.payload_bytes_max, f"a record too large for {self._stream}"
         while len(self._window) >= self._window_max:
             self._room.clear()
             await self._room.wait()  # a failure sets it too
@@ -233,7 +238,10 @@ class ChainPublisher:
         for link in self._window:
             if link.last_seq == stored_seq and link.payloads[-1] == payload:
                 return
-        raise Fenced(f"{self._stream} was written by another matcher at sequence {stored_seq}; this one stops")
+        raise Fenced(
+            f"{self._stream} was written by another matcher at sequence {stored_seq}; this one stops: "
+            "let one matcher run for each shard"
+        )
 
     def _after_recovery(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None and not self.failed.done():

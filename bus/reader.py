@@ -42,7 +42,8 @@ class LogReader:
     """
     Reads `stream` from `start_seq` on.
 
-    Either the owner awaits `next_batch`, or gives `on_messages` and calls `start`.
+    The owner calls `start`, and either awaits `next_batch` or has given `on_messages`. What `on_messages` raises ends
+    the reading and goes to the event loop's exception handler.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class LogReader:
         self._tasks.append(asyncio.create_task(self._keep_consuming(), name=f"read {self._stream}"))
         if self._on_messages is not None:
             self._tasks.append(asyncio.create_task(self._hand_over(self._on_messages), name=f"hand {self._stream}"))
+        for task in self._tasks:
+            task.add_done_callback(self._tell_of_failure)
 
     async def stop(self) -> None:
         """End reading."""
@@ -102,6 +105,12 @@ class LogReader:
         while True:
             on_messages(await self.next_batch())
             await asyncio.sleep(0)  # a long catch-up must not starve the rest of the process
+
+    def _tell_of_failure(self, task: "asyncio.Task[None]") -> None:
+        """A reader that ended by an exception must not look like one that has nothing to read."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            context = {"message": f"reading {self._stream} failed", "exception": error, "future": task}
+            self._loop.call_exception_handler(context)
 
     async def _keep_consuming(self) -> None:
         while not self._stopped:
@@ -174,7 +183,8 @@ class LogReader:
         elif message.reply:
             self._enqueue(message.reply)  # flow control request
         elif stalled := (message.headers or {}).get("Nats-Consumer-Stalled"):
-            self._enqueue(stalled)
+            if not self._queue or self._queue[-1] != stalled:  # else it waits to be answered already
+                self._enqueue(stalled)
 
     def _receive_record(self, seq: int, pending: int, payload: bytes) -> None:
         if seq < self._next_seq or self._broken.is_set():

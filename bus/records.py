@@ -5,7 +5,7 @@ Records are MessagePack arrays, written and read by msgspec straight from and to
 increments are kept encoded inside an `ExecRecord`, so that a reader pays only for the half it wants.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -51,6 +51,8 @@ class ExecRecord(msgspec.Struct, frozen=True, array_like=True):
     increments: msgspec.Raw
     """list[MarketDataIncrement]"""
 
+
+_Item = TypeVar("_Item", Event, MarketDataIncrement)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_ord = msgspec.msgpack.Decoder(OrdRecord).decode
@@ -101,6 +103,20 @@ def encode_exec(
             msgspec.Raw(_encode(increments)),
         )
     )
+
+
+def split(items: list[_Item], *, bytes_max: int) -> list[list[_Item]]:
+    """Events or increments in consecutive parts, each of at most `bytes_max` when encoded, or of one larger item."""
+    parts: list[list[_Item]] = []
+    room = 0
+    for item in items:
+        size = len(_encode(item))
+        if not parts or size > room:
+            parts.append([])
+            room = bytes_max
+        parts[-1].append(item)
+        room -= size
+    return parts
 
 
 def decode_exec(payload: bytes) -> ExecRecord:

@@ -8,11 +8,15 @@ from typing import Any, Final
 
 import msgspec
 
-from bus.connection import ApiError, Bus, BusError
+from bus.connection import ApiError, Bus
 from bus.subjects import exec_stream, exec_subject, ord_stream, ord_subjects
 
 _STREAM_NOT_FOUND: Final = 10059
 _MESSAGE_NOT_FOUND: Final = 10037
+
+
+class ForeignStream(Exception):
+    """A stream has the name of ours and other subjects; the message is one sentence that says what to do."""
 
 
 class StoredRecord(msgspec.Struct, frozen=True):
@@ -27,7 +31,8 @@ async def ensure_shard(bus: Bus, shard: int, *, max_bytes: int, replicas: int) -
     Create ORD<shard> and EXEC<shard> where they do not exist yet.
 
     Raises:
-        BusError: JetStream refuses, or a stream of that name holds other subjects.
+        BusError: JetStream refuses or does not answer.
+        ForeignStream: A stream of that name holds other subjects.
     """
     await _ensure(bus, ord_stream(shard), ord_subjects(shard), max_bytes, replicas)
     await _ensure(bus, exec_stream(shard), exec_subject(shard), max_bytes, replicas)
@@ -70,7 +75,7 @@ async def _ensure(bus: Bus, stream: str, subjects: str, max_bytes: int, replicas
         await bus.request_json(f"$JS.API.STREAM.CREATE.{stream}", _config(stream, subjects, max_bytes, replicas))
         return
     if info["config"].get("subjects") != [subjects]:
-        raise BusError(
+        raise ForeignStream(
             f"stream {stream} holds {info['config'].get('subjects')}, not {subjects}: it is not this venue's; "
             "use another NATS account or data directory"
         )

@@ -42,6 +42,7 @@ from sessions.fix_text import miscounted_group, parse
 from sessions.intake import Intake
 from sessions.outbox import Outbox
 from sessions.port import Application, EngineError, InboundMessage
+from sessions.python_thread import keep_state, release_state
 from sessions.quickfix_settings import dictionary_names, session_settings
 
 log = structlog.get_logger(__name__)
@@ -319,6 +320,7 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
             if session.session_id in self.sessions_up:
                 self.sessions_up.discard(session.session_id)
                 session.intake.put(SessionDown(session.session_id))
+            release_state()
         except BaseException:
             stop_process("onLogout")
 
@@ -373,6 +375,7 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
             self.logons_refused[refusal.reason] += 1
             log.warning("fix_logon_refused", session=session.session_id, reason=refusal.reason)
             raise fix.RejectLogon(refusal.text)
+        keep_state()
         session.connection_thread_id = get_native_id()
         self._session_of_thread[get_ident()] = session
         session.begin_logon()  # `onLogon` or `onLogout` follows, whatever happens
