@@ -8,7 +8,7 @@ BusinessMessageReject(j); fields that a dictionary does not name are let through
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 from xml.etree import ElementTree  # reads only the files that the quickfix package installed
@@ -43,12 +43,25 @@ _TAGS: Final[dict[str, tuple[int, ...]]] = {
 }
 """Body fields of each application message that the venue reads or sends, in any version; groups apart."""
 
-_GROUPS: Final[dict[str, dict[int, tuple[int, ...]]]] = {
+_Groups = Mapping[int, "tuple[int | _Groups, ...]"]
+
+_PARTIES: Final[_Groups] = {453: (448, 447, 452, {802: (523, 803)})}
+
+_GROUPS: Final[dict[str, _Groups]] = {
+    "D": _PARTIES,
+    "F": _PARTIES,
+    "G": _PARTIES,
+    "H": _PARTIES,
     "V": {267: (269,), 146: (55,)},
     "W": {268: (269, 278, 270, 15, 271, 272, 273, 346, 290, 83, 880, 1003, 2446, 58)},
     "X": {268: (279, 269, 278, 55, 270, 15, 271, 272, 273, 346, 290, 83, 880, 1003, 2446, 58)},
 }
-"""Repeating groups of those messages: the count's tag, then the entry's fields, its delimiter first."""
+"""Repeating groups of those messages: the count's tag, then the entry's fields, its delimiter first, and its groups."""
+
+_OPTIONAL_GROUPS: Final = frozenset({453, 802})
+
+_FREE_VALUES: Final = frozenset({447, 452, 803})
+"""Enumerations that are left out: how a firm describes its parties is not the venue's to judge."""
 
 _LOGON_ADDITIONS: Final = (141, 553, 554, 789)
 
@@ -184,10 +197,17 @@ class _Trimmed:
         for tag in dict.fromkeys((*_TAGS[msg_type], *required)):
             if tag not in groups and self._exists(tag):
                 SubElement(message, "field", name=self._use(tag).name, required="Y" if tag in required else "N")
-        for count_tag, entry_tags in groups.items():
-            group = SubElement(message, "group", name=self._use(count_tag).name, required="Y")
-            for place, tag in enumerate(entry_tags):
-                SubElement(group, "field", name=self._use(tag).name, required="N" if place else "Y")
+        self._add_groups(message, groups)
+
+    def _add_groups(self, parent: Element, groups: _Groups) -> None:
+        for count_tag, entry in groups.items():
+            required = "N" if count_tag in _OPTIONAL_GROUPS else "Y"
+            group = SubElement(parent, "group", name=self._use(count_tag).name, required=required)
+            for place, member in enumerate(entry):
+                if isinstance(member, int):
+                    SubElement(group, "field", name=self._use(member).name, required="N" if place else "Y")
+                else:
+                    self._add_groups(group, member)
 
     def _exists(self, tag: int) -> bool:
         return tag in self._standard.fields or tag in self._newest.fields  # ExecTransType(20) ended with FIX 4.2
@@ -203,8 +223,8 @@ class _Trimmed:
         for tag in sorted(self._used):
             field = self._used[tag]
             element = SubElement(fields, "field", number=str(tag), name=field.name, type=field.type)
-            if tag == 35:
-                continue  # the messages themselves say which types there are
+            if tag == 35 or tag in _FREE_VALUES:
+                continue  # for 35 the messages themselves say which types there are
             for value, description in (field.values | self._added_values(tag)).items():
                 SubElement(element, "value", enum=value, description=description)
 

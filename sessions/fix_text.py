@@ -57,7 +57,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 
 def miscounted_group(text: str, delimiters: Mapping[str, str]) -> str | None:
     """
-    Find a repeating group whose count is not the number of its entries.
+    Find a repeating group whose count is not the number of its entries; of a nested one, the counts' sum.
 
     Args:
         text: The message.
@@ -67,9 +67,10 @@ def miscounted_group(text: str, delimiters: Mapping[str, str]) -> str | None:
         The first such count's tag; None when all are right.
     """
     fields = pairs(text)
-    tags = Counter(tag for tag, _ in fields)
-    for tag, value in fields:
-        if tag in delimiters and value != str(tags[delimiters[tag]]):
+    entries = Counter(tag for tag, _ in fields)
+    for tag in dict.fromkeys(tag for tag, _ in fields if tag in delimiters):
+        counts = [value for name, value in fields if name == tag]
+        if not all(map(str.isdecimal, counts)) or sum(map(int, counts)) != entries[delimiters[tag]]:
             return tag
     return None
 

@@ -61,8 +61,9 @@ _GROUPED_BODIES: Final = ("35=W\x01", "35=X\x01")
 _GROUP_END: Final = (
     "10=0\x01"  # QuickFIX drops a group's last entry if no field follows; it writes its own CheckSum(10)
 )
-_GROUPED_REQUEST: Final = "\x0135=V\x01"
-_REQUEST_DELIMITERS: Final = {"267": "269", "146": "55"}
+_MARKET_DATA_REQUEST: Final = "\x0135=V\x01"
+_PARTIES: Final = "\x01453="
+_GROUP_DELIMITERS: Final = {"267": "269", "146": "55", "453": "448", "802": "523"}
 _EXPECTED_IN_FROM_APP: Final = (fix.IncorrectTagValue,)
 _EXPECTED_IN_FROM_ADMIN: Final = (fix.RejectLogon,)
 
@@ -351,7 +352,7 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
             text = message.toString()
             if not text.isascii():  # bytes that are no UTF-8 come as lone surrogates, which nothing can encode
                 text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-            if text.find(_GROUPED_REQUEST, 0, 32) > 0:
+            if text.find(_MARKET_DATA_REQUEST, 0, 32) > 0 or _PARTIES in text:
                 _check_groups(text)
             session.messages_in += 1
             session.intake.put(InboundMessage(session.session_id, session.epoch, received_ns, text))
@@ -387,12 +388,12 @@ def _quickfix_id(session: EngineSession, venue_comp_id: str) -> Any:
 
 def _check_groups(text: str) -> None:
     """
-    Refuse a MarketDataRequest(V) whose groups are miscounted; AllowUnknownMsgFields keeps QuickFIX from it.
+    Refuse a message whose groups are miscounted; AllowUnknownMsgFields keeps QuickFIX from it.
 
     Raises:
         fix.IncorrectTagValue: QuickFIX answers Reject(3) with 373=5 and the count's tag.
     """
-    tag = miscounted_group(text, _REQUEST_DELIMITERS)
+    tag = miscounted_group(text, _GROUP_DELIMITERS)
     if tag is not None:
         raise fix.IncorrectTagValue(int(tag))
 

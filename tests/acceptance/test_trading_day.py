@@ -1,0 +1,78 @@
+"""The end of the trading day: DAY orders end with it, GTC orders do not, and whoever was away is told later."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from simulators.fix_client import FixClient
+from simulators.fix_codec import fields
+from simulators.fix_session import SessionState
+from venue.ephemeral import ephemeral_config
+from venue.up import RunningVenue
+
+from .runner import TRANSACT_TIME
+from .wire import DEADLINE_S
+
+
+class Trader:
+    """FIRMA1, whose numbers and requests outlive its connections."""
+
+    def __init__(self) -> None:
+        self._state = SessionState()
+        self._received: asyncio.Queue[dict[int, str]] = asyncio.Queue()
+
+    async def connect(self, venue: RunningVenue) -> FixClient:
+        return await FixClient.connect(
+            "127.0.0.1",
+            venue.fix_port,
+            begin_string="FIX.4.4",
+            sender_comp_id="FIRMA1",
+            password="example-firma1",
+            state=self._state,
+            on_message=lambda text, _: self._received.put_nowait(fields(text)),
+        )
+
+    async def report(self) -> dict[int, str]:
+        """The venue's next message."""
+        return await asyncio.wait_for(self._received.get(), DEADLINE_S)
+
+
+def body(**by_tag: str) -> str:
+    return "".join(f"{tag.lstrip('_')}={value}\x01" for tag, value in by_tag.items())
+
+
+async def test_day_orders_expire_at_the_end_that_passed_while_the_venue_was_down(tmp_path: Path) -> None:
+    """
+    A gateway that starts repeats the last end of a trading day that has passed (`gateway/trading_day.py`).
+
+    So the venue first runs with an end that is still to come, then with one that has just been.
+    """
+    now = datetime.now(UTC)
+    to_come = now + timedelta(minutes=2)
+    if to_come.date() != now.date():
+        pytest.skip("midnight is too near: both ends would be of one date")
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+    before = ephemeral_config(tmp_path / "before", trading_day_end=f"{to_come:%H:%M}")
+    after = ephemeral_config(tmp_path / "after", trading_day_end=f"{now:%H:%M}")
+
+    trader = Trader()
+    async with RunningVenue(before, tmp_path / "data") as venue:
+        client = await trader.connect(venue)
+        for cl_ord_id, time_in_force in (("day", "0"), ("gtc", "1")):
+            order = body(_11=cl_ord_id, _38="10", _40="2", _44="100.00", _54="1", _55="TEST1", _59=time_in_force)
+            client.send(f"35=D\x01{order}60={TRANSACT_TIME}\x01")
+            assert (await trader.report())[150] == "0"
+        await client.logout()
+
+    async with RunningVenue(after, tmp_path / "data") as venue:
+        client = await trader.connect(venue)
+        expired = await trader.report()
+        client.send(f"35=H\x01{body(_11='gtc', _54='1', _55='TEST1')}")
+        resting = await trader.report()
+        await client.logout()
+
+    assert (expired[11], expired[150], expired[39], expired[14], expired[151]) == ("day", "C", "C", "0", "0")
+    assert (resting[11], resting[17], resting[39], resting[151]) == ("gtc", "0", "0", "10")
