@@ -303,20 +303,14 @@ def _read_ack(message: Msg) -> PubAck | PubFailure:
 
 
 async def _connect_patiently(client: Client, url: str, options: dict[str, Any], patience_s: float) -> None:
-    """Nats-py's own first connect either gives up at once or never; this one waits a stated time."""
-    deadline = asyncio.get_running_loop().time() + patience_s
-    while True:
-        try:
-            await client.connect(url, **(options | {"allow_reconnect": True, "max_reconnect_attempts": 0}))
-        except (OSError, nats.errors.Error, TimeoutError) as error:
-            if asyncio.get_running_loop().time() > deadline:
-                raise BusError(
-                    f"no NATS server at {url} ({type(error).__name__}); start one, or name another with --nats"
-                ) from error
-            await asyncio.sleep(0.1)
-        else:
-            client.options["max_reconnect_attempts"] = -1
-            return
+    """Nats-py's own first connect never gives up when it may reconnect; this one waits a stated time."""
+    try:
+        async with asyncio.timeout(patience_s):
+            await client.connect(url, **options)
+    except (OSError, nats.errors.Error, TimeoutError) as error:
+        cause = type(client.last_error or error).__name__
+        await client.close()
+        raise BusError(f"no NATS server at {url} ({cause}); start one, or name another with --nats") from error
 
 
 async def _log_error(error: Exception) -> None:

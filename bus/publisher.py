@@ -26,6 +26,9 @@ log = structlog.get_logger()
 
 BATCH_RECORDS_MAX: Final = 1000
 """Records in one atomic batch at most: JetStream's own bound."""
+WRONG_LAST_SEQ: Final = (10071, 10164)
+"""Codes of a `PubFailure`: the stream's last record is another one than expected."""
+_EXPECTED_LAST_SEQ: Final = "Nats-Expected-Last-Sequence"
 _RETRY_S: Final = 0.05
 
 
@@ -116,6 +119,18 @@ class Fenced(Exception):
     """Another writer has taken over the stream: this one must stop, and must not take it back."""
 
 
+async def store_after(bus: Bus, subject: str, payload: bytes, *, last_seq: int) -> PubAck | PubFailure:
+    """Try once to store a record as the successor of the stream's record `last_seq`."""
+    answered: asyncio.Future[PubAck | PubFailure] = asyncio.get_running_loop().create_future()
+
+    def on_ack(answer: PubAck | PubFailure) -> None:
+        if not answered.done():
+            answered.set_result(answer)
+
+    bus.publish_acked(subject, payload, on_ack, headers={_EXPECTED_LAST_SEQ: str(last_seq)})
+    return await answered
+
+
 class _Link(msgspec.Struct):
     payloads: list[bytes]
     last_seq: int
@@ -184,14 +199,14 @@ class ChainPublisher:
 
         expected = str(link.last_seq - len(link.payloads))
         if len(link.payloads) == 1:
-            headers = {"Nats-Expected-Last-Sequence": expected}
+            headers = {_EXPECTED_LAST_SEQ: expected}
             self._bus.publish_acked(self._subject, link.payloads[0], on_ack, headers=headers)
             return
         batch_id = os.urandom(12).hex()
         for number, payload in enumerate(link.payloads, 1):
             headers = {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
             if number == 1:
-                headers["Nats-Expected-Last-Sequence"] = expected
+                headers[_EXPECTED_LAST_SEQ] = expected
             if number == len(link.payloads):
                 headers["Nats-Batch-Commit"] = "1"
                 self._bus.publish_acked(self._subject, payload, on_ack, headers=headers)

@@ -182,8 +182,9 @@ class LogReader:
             self._receive_record(int(tokens[_SEQ_TOKEN]), int(tokens[_PENDING_TOKEN]), message.data)
         elif message.reply:
             self._enqueue(message.reply)  # flow control request
-        elif stalled := (message.headers or {}).get("Nats-Consumer-Stalled"):
-            if not self._queue or self._queue[-1] != stalled:  # else it waits to be answered already
+        else:
+            stalled = (message.headers or {}).get("Nats-Consumer-Stalled")
+            if stalled and not (self._queue and self._queue[-1] == stalled):  # the same one waits already
                 self._enqueue(stalled)
 
     def _receive_record(self, seq: int, pending: int, payload: bytes) -> None:

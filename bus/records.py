@@ -59,6 +59,11 @@ _decode_ord = msgspec.msgpack.Decoder(OrdRecord).decode
 _decode_exec = msgspec.msgpack.Decoder(ExecRecord).decode
 _decode_events = msgspec.msgpack.Decoder(list[Event]).decode
 _decode_increments = msgspec.msgpack.Decoder(list[MarketDataIncrement]).decode
+_decode_elements = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_decode_int = msgspec.msgpack.Decoder(int).decode
+
+_UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on bytes that are no record."""
 
 
 def encode_ord(*, gateway_id: str, boot: int, record_number: int, commands: list[Command]) -> bytes:
@@ -75,8 +80,8 @@ def decode_ord(payload: bytes) -> OrdRecord:
     """
     try:
         record = _decode_ord(payload)
-    except msgspec.MsgspecError as error:
-        raise RecordError(_unreadable(payload, error)) from error
+    except _UNDECODABLE as error:
+        raise RecordError(_fault(payload, error)) from error
     if record.version != RECORD_VERSION:
         raise RecordError(_wrong_version(record.version))
     return record
@@ -128,8 +133,8 @@ def decode_exec(payload: bytes) -> ExecRecord:
     """
     try:
         record = _decode_exec(payload)
-    except msgspec.MsgspecError as error:
-        raise RecordError(_unreadable(payload, error)) from error
+    except _UNDECODABLE as error:
+        raise RecordError(_fault(payload, error)) from error
     if record.version != RECORD_VERSION:
         raise RecordError(_wrong_version(record.version))
     return record
@@ -144,7 +149,7 @@ def decode_events(record: ExecRecord) -> list[Event]:
     """
     try:
         return _decode_events(record.events)
-    except msgspec.MsgspecError as error:
+    except _UNDECODABLE as error:
         raise RecordError(f"the events of inputs from {record.first_input_seq} on do not decode: {error}") from error
 
 
@@ -157,13 +162,20 @@ def decode_increments(record: ExecRecord) -> list[MarketDataIncrement]:
     """
     try:
         return _decode_increments(record.increments)
-    except msgspec.MsgspecError as error:
+    except _UNDECODABLE as error:
         raise RecordError(
             f"the increments of inputs from {record.first_input_seq} on do not decode: {error}"
         ) from error
 
 
-def _unreadable(payload: bytes, error: Exception) -> str:
+def _fault(payload: bytes, error: Exception) -> str:
+    # Another version may have another shape, so its number is looked for even in what does not decode.
+    try:
+        version = _decode_int(_decode_elements(payload)[0])
+    except (*_UNDECODABLE, IndexError):
+        version = RECORD_VERSION
+    if version != RECORD_VERSION:
+        return _wrong_version(version)
     return f"a record of {len(payload)} bytes does not decode: {error}"
 
 

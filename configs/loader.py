@@ -6,15 +6,18 @@ The typed configuration: one frozen struct per section of the TOML file, every d
 """
 
 import ipaddress
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from bus.subjects import default_shard
 from matcher.instruments import Increment, Instrument, InvalidDecimal, NotAMultiple
+from matcher.orders import PRICE_TICKS_MAX
 
 ONE_MACHINE: Final = Path(__file__).parent / "one-machine.toml"
 """The shipped configuration: a whole venue on one machine, example credentials, loopback only."""
@@ -23,6 +26,19 @@ BeginString = Literal["FIX.4.2", "FIX.4.4", "FIXT.1.1"]
 BEGIN_STRINGS: Final[tuple[BeginString, ...]] = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
 Durability = Literal["durable", "fast", "cluster"]
 EXAMPLE_PASSWORD_PREFIX: Final = "example-"  # noqa: S105 (what is not accepted beyond loopback)
+
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+AnyPort = Annotated[int, Meta(ge=0, le=65_535)]
+"""0 takes any free one."""
+Count = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,32}\Z")]
+"""A CompID or a firm: fit for a FIX field and for a file name."""
+GatewayId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,32}\Z")]
+"""Fit for a token of a NATS subject."""
+Password = Annotated[str, Meta(pattern=r"\A[ -~]{1,64}\Z")]
+Currency = Annotated[str, Meta(pattern=r"\A[A-Z0-9]{3,8}\Z")]
+_TIME_OF_DAY: Final = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
+_SYMBOL: Final = re.compile(r"[ -{}~]{1,32}")  # printable ASCII without |, which stands for SOH in what people read
 
 
 class ConfigError(Exception):
@@ -39,9 +55,9 @@ class NatsConfig(_Section, frozen=True):
     url: str = "nats://127.0.0.1:4222"
     embedded: bool = True
     """`up` and `demo` start a server of their own at `url`; false: use the one that is there."""
-    log_max_bytes: int = 8 * 1024**3
+    log_max_bytes: Annotated[int, Meta(ge=1024**2)] = 8 * 1024**3
     """Bound of each log (ORD<k>, EXEC<k>). A full log refuses new orders; nothing old is dropped."""
-    publish_timeout_ms: int = 2000
+    publish_timeout_ms: Count = 2000
     """How long to wait for a PubAck before the window is sent again."""
 
     @property
@@ -53,69 +69,69 @@ class NatsConfig(_Section, frozen=True):
 class GatewayConfig(_Section, frozen=True):
     """The FIX gateway."""
 
-    id: str = "gw1"
+    id: GatewayId = "gw1"
     """Names the gateway in the log; two gateways never share one."""
     fix_host: str = "127.0.0.1"
-    fix_port: int = 9876
+    fix_port: Port = 9876
     engine: Literal["quickfix"] = "quickfix"
-    metrics_port: int = 9464
-    window_records: int = 2
-    """ORD records of one shard on their way to JetStream at once: few, so that a busy lane fills them (BENCHMARKS.md)."""
-    batch_commands_max: int = 500
-    """Commands in one ORD record at most."""
-    pending_commands_max: int = 50_000
+    metrics_port: AnyPort = 9464
+    window_records: Count = 2
+    """ORD records of one shard on their way to JetStream at once: few, so that a busy lane fills them."""
+    batch_commands_max: Annotated[int, Meta(ge=1, le=500)] = 500
+    """Commands in one ORD record at most; 500 of the longest fit into a NATS server's default payload of 1 MB."""
+    pending_commands_max: Count = 50_000
     """Commands of one shard that may wait for JetStream; beyond it the gateway stops reading from its sessions."""
-    outbound_messages_max: int = 100_000
+    outbound_messages_max: Count = 100_000
     """Messages that may wait for one slow session before it is disconnected; they then wait in its store."""
 
 
 class MatcherConfig(_Section, frozen=True):
     """The matchers, one per shard."""
 
-    metrics_port_base: int = 9470
+    metrics_port_base: AnyPort = 9470
     """Shard k serves its metrics on this port plus k; 0: any free port."""
-    batch_records_max: int = 256
+    batch_records_max: Count = 256
     """ORD records answered by one EXEC record at most."""
-    snapshot_every_inputs: int = 50_000
+    snapshot_every_inputs: Count = 50_000
     """ORD records between two snapshots."""
-    orders_max: int = 2_000_000
+    orders_max: Annotated[int, Meta(ge=1, le=10**8)] = 2_000_000
     """Live orders in one shard; beyond it a new one is refused with BOOK_FULL."""
-    finished_orders_max: int = 250_000
+    finished_orders_max: Count = 250_000
     """Finished orders of one shard whose ClOrdID and final state are remembered; then the oldest are forgotten."""
 
 
 class MarketDataConfig(_Section, frozen=True):
     """The market-data process and the FIX feed."""
 
-    metrics_port: int = 9465
-    checkpoint_interval_s: int = 5
-    fix_subscriptions_max: int = 1000
+    metrics_port: AnyPort = 9465
+    checkpoint_interval_s: Count = 5
+    fix_subscriptions_max: Count = 1000
     """Symbols that one FIX session may subscribe to at once."""
 
 
 class SessionConfig(_Section, frozen=True):
     """One FIX identity of a firm: SenderCompID(49) on its side of the wire."""
 
-    comp_id: str
-    password: str
+    comp_id: Name
+    password: Password
     """Password(554); Username(553) is the CompID."""
     kind: Literal["orders", "marketdata"] = "orders"
-    versions: tuple[BeginString, ...] = BEGIN_STRINGS
+    versions: Annotated[tuple[BeginString, ...], Meta(min_length=1)] = BEGIN_STRINGS
 
 
 class FirmConfig(_Section, frozen=True):
     """A member firm; its sessions see and may cancel the firm's orders."""
 
-    name: str
+    name: Name
     sessions: tuple[SessionConfig, ...]
 
 
 class VenueConfig(_Section, frozen=True):
     """The whole file."""
 
-    comp_id: str = "OUTCRY"
+    comp_id: Name = "OUTCRY"
     """The venue's CompID: TargetCompID(56) of its clients."""
-    shards: int = 1
+    shards: Count = 1
     durability: Durability = "durable"
     trading_day_end: str = "22:00"
     """UTC time, HH:MM, at which DAY orders expire."""
@@ -155,7 +171,7 @@ class _InstrumentLine(_Section, frozen=True):
     tick: str
     reference_price: str
     lot: str = "1"
-    currency: str = "USD"
+    currency: Currency = "USD"
     shard: int | None = None
 
 
@@ -183,7 +199,7 @@ def _read(path: Path, shape: Any) -> Any:
             return msgspec.convert(tomllib.load(file), shape)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}; see the commented configs/one-machine.toml") from error
@@ -191,35 +207,42 @@ def _read(path: Path, shape: Any) -> Any:
 
 def _instruments(path: Path, shards: int) -> dict[str, Instrument]:
     file: _InstrumentsFile = _read(path, _InstrumentsFile)
+    if not file.instruments:
+        raise ConfigError(f"{path}: nothing is traded; list at least one instrument under [instruments]")
     return {symbol: _instrument(path, symbol, line, shards) for symbol, line in file.instruments.items()}
 
 
 def _instrument(path: Path, symbol: str, line: _InstrumentLine, shards: int) -> Instrument:
     where = f"{path}: instrument {symbol!r}"
-    if not symbol or not symbol.isprintable() or "|" in symbol or len(symbol) > 32:
-        raise ConfigError(f"{where}: a symbol is 1 to 32 printable characters")
+    if not _SYMBOL.fullmatch(symbol):
+        raise ConfigError(f"{where}: a symbol is 1 to 32 printable ASCII characters, not |")
     shard = default_shard(symbol, shards) if line.shard is None else line.shard
     if not 0 <= shard < shards:
         raise ConfigError(f"{where}: shard {shard}, but there are shards 0 to {shards - 1}")
     try:
         tick = Increment.parse(line.tick)
         reference_price_ticks = tick.count(line.reference_price)
-        return Instrument(symbol, tick, Increment.parse(line.lot), reference_price_ticks, line.currency, shard)
+        instrument = Instrument(symbol, tick, Increment.parse(line.lot), reference_price_ticks, line.currency, shard)
     except (InvalidDecimal, NotAMultiple) as error:
         raise ConfigError(f"{where}: {error}") from error
+    if not 1 <= reference_price_ticks <= PRICE_TICKS_MAX:
+        raise ConfigError(
+            f"{where}: reference_price {line.reference_price} is not a price here; give one from {tick} to "
+            f"{tick.text(PRICE_TICKS_MAX)}, or another tick"
+        )
+    return instrument
 
 
 def _check(venue: Venue, path: Path) -> None:
     config = venue.config
-    if config.shards < 1:
-        raise ConfigError(f"{path}: shards = {config.shards}; at least 1 is needed")
-    hours, _, minutes = config.trading_day_end.partition(":")
-    if not (hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60):
+    if not _TIME_OF_DAY.fullmatch(config.trading_day_end):
         raise ConfigError(f"{path}: trading_day_end = {config.trading_day_end!r}; write HH:MM in UTC")
-    comp_ids = [session.comp_id for _, session in venue.sessions()]
-    for comp_id in comp_ids:
-        if comp_ids.count(comp_id) > 1:
-            raise ConfigError(f"{path}: session {comp_id} is configured twice; a CompID belongs to one session")
+    last_port = config.matcher.metrics_port_base + config.shards - 1
+    if config.matcher.metrics_port_base and last_port > 65_535:
+        raise ConfigError(
+            f"{path}: the last shard's metrics port would be {last_port}; lower matcher.metrics_port_base"
+        )
+    _check_firms(venue, path)
     if not is_loopback(config.gateway.fix_host):
         for _, session in venue.sessions():
             if session.password.startswith(EXAMPLE_PASSWORD_PREFIX):
@@ -227,6 +250,25 @@ def _check(venue: Venue, path: Path) -> None:
                     f"{path}: session {session.comp_id} has an example password, which is for loopback only, but "
                     f"gateway.fix_host is {config.gateway.fix_host}; give it a password of its own"
                 )
+
+
+def _check_firms(venue: Venue, path: Path) -> None:
+    if firm := _repeated(firm.name for firm in venue.config.firms):
+        raise ConfigError(f"{path}: firm {firm} is configured twice; list all its sessions in one place")
+    if comp_id := _repeated(session.comp_id for _, session in venue.sessions()):
+        raise ConfigError(f"{path}: session {comp_id} is configured twice; a CompID belongs to one session")
+    for _, session in venue.sessions():
+        if version := _repeated(session.versions):
+            raise ConfigError(f"{path}: session {session.comp_id} has version {version} twice; list it once")
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
 
 
 def is_loopback(host: str) -> bool:

@@ -5,7 +5,7 @@ import sys
 import time
 
 from bus.connection import Bus, BusError
-from bus.streams import ensure_shard
+from bus.streams import ForeignStream, ensure_shard
 from gateway import trading_day
 from gateway.executions import Executions, ExecutionsBroken
 from gateway.fix_inbound import Inbound
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         finally:
             await bus.close()
 
-    return run("gateway", live, refusals=(BusError, EngineError, ExecutionsBroken))
+    return run("gateway", live, refusals=(EngineError, ExecutionsBroken, ForeignStream), outages=(BusError,))
 
 
 async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:

@@ -20,10 +20,10 @@ from bus.reader import LogMessage, LogReader
 from bus.records import RecordError, decode_events, decode_exec
 from bus.subjects import exec_stream
 from gateway import sent_marks
-from gateway.fix_outbound import Reports
+from gateway.fix_outbound import Report, ReportError, Reports
 from gateway.metrics import GatewayMetrics
 from gateway.sent_marks import AlreadySent, SentMark
-from matcher.events import GatewayAdmitted, SessionMark
+from matcher.events import Event, GatewayAdmitted, SessionMark
 from sessions.port import Engine
 
 log = structlog.get_logger()
@@ -166,12 +166,18 @@ class Executions:
             if type(event) is GatewayAdmitted:
                 self._on_admitted(shard, event)
                 continue
-            for session_id, body in self._reports.render(event, shard=shard):
+            for session_id, body in self._render(shard, message.seq, event):
                 if session_id not in self._handed:
                     self._metrics.undeliverable.inc()  # its session was taken out of the configuration
                 elif not (recovering and self._already_sent[session_id].claims(shard, message.seq, body)):
                     outbox.setdefault(session_id, []).append(body)
                     self._metrics.count_answer(event, now_ns)
+
+    def _render(self, shard: int, exec_seq: int, event: Event) -> list[Report]:
+        try:
+            return self._reports.render(event, shard=shard)
+        except ReportError as error:
+            raise ExecutionsBroken(f"{exec_stream(shard)} sequence {exec_seq}: {error}") from error
 
     def _on_admitted(self, shard: int, event: GatewayAdmitted) -> None:
         if event.gateway_id != self._gateway_id or event.boot != self._boot:

@@ -47,7 +47,7 @@ def load(path: Path, gateway_id: str, shards: int) -> dict[str, SentMark]:
         file = msgspec.json.decode(path.read_bytes(), type=_MarksFile)
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         log.warning("sent_marks_ignored", path=str(path), reason=str(error))
         return {}
     if file.version != _VERSION or file.gateway_id != gateway_id:

@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     async def live(stop: asyncio.Event) -> None:
         await _serve(open_settings(options), stop)
 
-    return run("marketdata", live, refusals=(BusError, FeedBroken))
+    return run("marketdata", live, refusals=(FeedBroken,), outages=(BusError,))
 
 
 async def _serve(settings: Settings, stop: asyncio.Event) -> None:

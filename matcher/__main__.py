@@ -4,7 +4,8 @@ import asyncio
 import sys
 
 from bus.connection import Bus, BusError
-from bus.streams import ensure_shard
+from bus.publisher import Fenced
+from bus.streams import ForeignStream, ensure_shard
 from matcher.metrics import MatcherMetrics
 from matcher.service import LogBroken, MatcherService
 from venue.process import Settings, StartError, argument_parser, notify_ready, open_settings, run, serve_metrics
@@ -19,7 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     async def live(stop: asyncio.Event) -> None:
         await _serve(open_settings(options), options.shard, stop)
 
-    return run(f"matcher-{options.shard}", live, refusals=(BusError, LogBroken))
+    refusals = (Fenced, ForeignStream, LogBroken)
+    return run(f"matcher-{options.shard}", live, refusals=refusals, outages=(BusError,))
 
 
 async def _serve(settings: Settings, shard: int, stop: asyncio.Event) -> None:

@@ -8,6 +8,12 @@ takes a new epoch, and writes an empty record with it: from then on any older le
 its engine from the newest snapshot and the ORD records up to the mark, whose answers it throws away because they are
 in EXEC already, and then goes on live.
 
+Leadership. The newest epoch leads. A leader that finds itself fenced raises `Fenced` and ends with status 78, after
+which no supervisor starts it again: if it came back it would fence its successor in turn, and two matchers that were
+configured for one shard by mistake would take it from each other for ever. So the one that started last stays. What
+interferes before the own epoch is written is another matter: mostly the last write of a leader that was just killed,
+still on its way. Then the position is read anew, a few times.
+
 Whatever waits in ORD while the last writes are on their way is answered by the next write (micro-batching): an idle
 venue adds no delay, and the cost of a write is shared the more the busier it is.
 """
@@ -15,15 +21,15 @@ venue adds no delay, and the cost of a write is shared the more the busier it is
 import asyncio
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
 
-from bus.connection import Bus
-from bus.publisher import ChainPublisher
+from bus.connection import Bus, BusError, PubAck, PubFailure
+from bus.publisher import WRONG_LAST_SEQ, ChainPublisher, Fenced, store_after
 from bus.reader import LogMessage, LogReader
-from bus.records import RecordError, decode_exec, decode_ord, encode_exec
+from bus.records import RecordError, decode_exec, decode_ord, encode_exec, split
 from bus.streams import last_seq, read_record
 from bus.subjects import exec_stream, exec_subject, ord_stream
 from configs.loader import Venue
@@ -37,6 +43,8 @@ log = structlog.get_logger()
 
 EXEC_WRITES_MAX: Final = 2
 """EXEC writes on their way at once: one being stored while the next is prepared."""
+EPOCH_ATTEMPTS_MAX: Final = 20
+"""How often a starting matcher tries to be the next writer of an EXEC that others write to."""
 
 
 class LogBroken(Exception):
@@ -72,26 +80,20 @@ class MatcherService:
         Take over the shard: a new epoch, and the engine as it stood at the last answer.
 
         Raises:
-            BusError: JetStream does not answer.
+            BusError: JetStream does not answer, or takes no record.
+            Fenced: Another matcher leads this shard, and was faster each time.
             LogBroken: The logs do not fit each other, or a record cannot be read.
         """
-        position = await self._read_position()
-        self._consumed_seq = position.consumed_input_seq
-        self._epoch = position.leader_epoch + 1
+        position = await self._lead()
         self.engine = self._restore(position.consumed_input_seq)
         self._next_snapshot_seq = self.engine.last_input_seq + self._config.snapshot_every_inputs
-        stream = exec_stream(self._shard)
-        self._publisher = ChainPublisher(
-            self._bus,
-            stream=stream,
-            subject=exec_subject(self._shard),
-            last_seq=position.exec_seq,
-            window_max=EXEC_WRITES_MAX,
-        )
-        await self._write(position.consumed_input_seq + 1, position.consumed_input_seq, [], [])
         self._reader = LogReader(self._bus, stream=ord_stream(self._shard), start_seq=self.engine.last_input_seq + 1)
         await self._reader.start()
-        await self._catch_up(position.consumed_input_seq)
+        try:
+            await self._catch_up(position.consumed_input_seq)
+        except LogBroken:
+            await self._reader.stop()
+            raise
         self._metrics.epoch.set(self._epoch)
         self._metrics.watch(self.engine)
         log.info(
@@ -106,18 +108,16 @@ class MatcherService:
             Fenced: Another matcher leads this shard.
             LogBroken: A record cannot be read; nothing of it was applied.
         """
-        stopping = asyncio.create_task(_until_set(stop))
+        stopping = asyncio.create_task(stop.wait())
         working = asyncio.create_task(self._match_for_ever())
-        await asyncio.wait({stopping, working, self._publisher.failed}, return_when=asyncio.FIRST_COMPLETED)
+        endings: set[asyncio.Future[Any]] = {stopping, working, self._publisher.failed}
+        ended, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if self._publisher.failed.done():
-            working.cancel()
-            self._publisher.failed.result()
-        if working.done():
-            working.result()
         working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        await asyncio.gather(stopping, working, return_exceptions=True)
         await self._reader.stop()
+        for ending in ended:
+            ending.result()
 
     async def _match_for_ever(self) -> None:
         while True:
@@ -171,12 +171,14 @@ class MatcherService:
     ) -> list[bytes]:
         """One record, or where that would be too large, several that are stored together and consume with the last."""
         whole = self._encode(first, last, events, increments)
-        if len(whole) <= self._record_bytes_max:
+        bytes_max = self._record_bytes_max
+        if len(whole) <= bytes_max:
             return [whole]
-        parts = len(whole) // self._record_bytes_max + 2
-        size = max(1, -(-len(events) // parts))
-        records = [self._encode(first, first - 1, events[at : at + size], []) for at in range(0, len(events), size)]
-        return [*records, self._encode(first, last, [], increments)]
+        return [
+            *(self._encode(first, first - 1, part, []) for part in split(events, bytes_max=bytes_max)),
+            *(self._encode(first, first - 1, [], part) for part in split(increments, bytes_max=bytes_max)),
+            self._encode(first, last, [], []),
+        ]
 
     def _encode(self, first: int, last: int, events: list[Event], increments: list[MarketDataIncrement]) -> bytes:
         return encode_exec(
@@ -189,6 +191,32 @@ class MatcherService:
         )
 
     # Recovery
+
+    async def _lead(self) -> _Position:
+        """
+        Take a new epoch and write it.
+
+        A failure may hide a success, and the own record cannot be told from that of another matcher that takes the
+        same epoch at the same time. So after any failure the position is read anew, and one more epoch is taken.
+        """
+        stream, subject = exec_stream(self._shard), exec_subject(self._shard)
+        answer: PubAck | PubFailure | None = None
+        for attempt in range(1, EPOCH_ATTEMPTS_MAX + 1):
+            position = await self._read_position()
+            self._consumed_seq = position.consumed_input_seq
+            self._epoch = position.leader_epoch + 1
+            record = self._encode(position.consumed_input_seq + 1, position.consumed_input_seq, [], [])
+            answer = await store_after(self._bus, subject, record, last_seq=position.exec_seq)
+            if isinstance(answer, PubAck):
+                self._publisher = ChainPublisher(
+                    self._bus, stream=stream, subject=subject, last_seq=answer.seq, window_max=EXEC_WRITES_MAX
+                )
+                return position
+            log.warning("epoch_not_taken", shard=self._shard, attempt=attempt, why=answer.description)
+        assert isinstance(answer, PubFailure)
+        if answer.code in WRONG_LAST_SEQ:
+            raise Fenced(f"another matcher writes {stream} all the time; let one matcher run for each shard")
+        raise BusError(f"{stream} takes no record: {answer.description}")
 
     async def _read_position(self) -> _Position:
         stream = exec_stream(self._shard)
@@ -261,7 +289,3 @@ class MatcherService:
         else:
             self._metrics.snapshots.inc()
             log.info("snapshot_written", input_seq=input_seq, bytes=len(snapshot))
-
-
-async def _until_set(event: asyncio.Event) -> None:
-    await event.wait()

@@ -16,7 +16,7 @@ VOCABULARY = ("matcher.orders", "matcher.commands", "matcher.events", "matcher.r
 PURE = {
     "matcher": ("orders", "commands", "events", "rejects", "instruments", "book", "engine", "snapshot"),
     "bus": ("subjects", "records"),
-    "gateway": ("fix_inbound", "fix_outbound", "reports"),
+    "gateway": ("fix_fields", "fix_inbound", "fix_outbound", "reports"),
     "marketdata": ("book", "replica", "messages", "snapshots", "fix_messages", "fix_views"),
     "sessions": ("fix_text", "accounts"),
 }

@@ -7,20 +7,12 @@ import pytest
 
 from bus.connection import Bus
 from bus.publisher import ChainPublisher, Fenced, WindowPublisher
-from bus.reader import LogReader
 from bus.streams import ensure_shard, last_seq
-
-MEGABYTES_64 = 64 * 1024 * 1024
+from tests.jetstream import LOG_BYTES_MAX, Server, read_messages
 
 
 async def read_all(bus: Bus, stream: str, count: int) -> list[bytes]:
-    reader = LogReader(bus, stream=stream, start_seq=1)
-    await reader.start()
-    payloads: list[bytes] = []
-    while len(payloads) < count:
-        payloads += [message.payload for message in await reader.next_batch()]
-    await reader.stop()
-    return payloads
+    return [message.payload for message in await read_messages(bus, stream, count)]
 
 
 class Durable:
@@ -45,7 +37,7 @@ class Durable:
 
 
 async def test_a_window_becomes_durable_in_order(bus: Bus) -> None:
-    await ensure_shard(bus, 0, max_bytes=MEGABYTES_64, replicas=1)
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
     publisher = WindowPublisher(bus, window_max=10, on_room=lambda: None)
     durable = Durable()
     for number in range(10):
@@ -57,8 +49,10 @@ async def test_a_window_becomes_durable_in_order(bus: Bus) -> None:
     assert await read_all(bus, "ORD0", 10) == [b"%d" % number for number in range(10)]
 
 
-async def test_a_window_survives_a_killed_server_and_a_go_back_n_reader_sees_every_record_once(bus: Bus, server) -> None:  # type: ignore[no-untyped-def]
-    await ensure_shard(bus, 0, max_bytes=MEGABYTES_64, replicas=1)
+async def test_a_window_survives_a_killed_server_and_a_go_back_n_reader_sees_every_record_once(
+    bus: Bus, server: Server
+) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
     durable = Durable()
     waiting = list(range(1, 401))
 
@@ -84,7 +78,7 @@ async def test_a_window_survives_a_killed_server_and_a_go_back_n_reader_sees_eve
 
 
 async def test_a_chain_stores_single_records_and_atomic_batches_in_order(bus: Bus) -> None:
-    await ensure_shard(bus, 0, max_bytes=MEGABYTES_64, replicas=1)
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
     durable = Durable()
     publisher = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0, window_max=4)
     await publisher.publish([b"a"], durable.note("a"))
@@ -95,8 +89,8 @@ async def test_a_chain_stores_single_records_and_atomic_batches_in_order(bus: Bu
     assert await read_all(bus, "EXEC0", 5) == [b"a", b"b1", b"b2", b"b3", b"c"]
 
 
-async def test_a_chain_survives_a_killed_server_without_loss_or_repeat(bus: Bus, server) -> None:  # type: ignore[no-untyped-def]
-    await ensure_shard(bus, 0, max_bytes=MEGABYTES_64, replicas=1)
+async def test_a_chain_survives_a_killed_server_without_loss_or_repeat(bus: Bus, server: Server) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
     durable = Durable()
     publisher = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0, window_max=8)
 
@@ -116,7 +110,7 @@ async def test_a_chain_survives_a_killed_server_without_loss_or_repeat(bus: Bus,
 
 
 async def test_a_second_writer_fences_the_first(bus: Bus) -> None:
-    await ensure_shard(bus, 0, max_bytes=MEGABYTES_64, replicas=1)
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
     durable = Durable()
     old = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0, window_max=4)
     await old.publish([b"old"], durable.note("old"))

@@ -10,7 +10,8 @@ import quickfix
 
 import gateway
 from configs.loader import ONE_MACHINE, load
-from gateway.fix_inbound import HARMLESS_TAGS, HARMLESS_VALUES, HEADER_TAGS, USED_TAGS, Inbound, RequestContext
+from gateway.fix_fields import HARMLESS_TAGS, HARMLESS_VALUES, HEADER_TAGS, USED_TAGS
+from gateway.fix_inbound import Inbound, RequestContext
 from gateway.fix_outbound import Reports
 from gateway.reports import FIX42, FIX44, FIX50SP2
 from matcher.engine import Engine

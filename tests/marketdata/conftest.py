@@ -10,8 +10,7 @@ from marketdata.messages import BookIncrement, public_increment
 from matcher.events import LevelChange, MarketDataIncrement, TradePrint
 from matcher.instruments import Increment, Instrument
 from matcher.orders import BUY, SELL, Side
-
-from ..bus.conftest import bus, server  # noqa: F401 - fixtures of the tests here too
+from tests.jetstream import bus, server  # noqa: F401 - fixtures of the tests here too
 
 SYMBOL = "AAPL"
 INSTRUMENT = Instrument(SYMBOL, Increment.parse("0.01"), Increment.parse("1"), 10_000, "USD", 0)

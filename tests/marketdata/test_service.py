@@ -29,8 +29,8 @@ from marketdata.replica import Change, Replica
 from marketdata.service import FeedBroken, MarketDataService
 from matcher.events import MarketDataIncrement
 from matcher.orders import BUY, SELL
+from tests.jetstream import Server
 
-from ..bus.conftest import Server
 from .conftest import SYMBOL, increment_of, public
 
 REPOSITORY = Path(__file__).parents[2]

@@ -1,0 +1,198 @@
+"""One process's connection: what it says when NATS is not there, and how every publish is answered exactly once."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bus.connection import NO_CONNECTION, NO_RESPONDERS, TIMED_OUT, ApiError, Bus, BusError, PubAck, PubFailure
+from bus.streams import ForeignStream, ensure_shard, last_seq, read_record
+from tests.jetstream import LOG_BYTES_MAX, Server, store
+from tests.processes import until
+
+
+class Answers:
+    """Collects the answers to publishes."""
+
+    def __init__(self) -> None:
+        self.got: list[PubAck | PubFailure] = []
+
+    async def reach(self, count: int) -> None:
+        await until(lambda: len(self.got) >= count)
+
+
+async def disconnect(bus: Bus, server: Server) -> None:
+    server.kill()
+    await until(lambda: not bus.is_connected)
+
+
+async def test_without_a_server_connecting_ends_in_one_sentence(tmp_path: Path) -> None:
+    server = Server(tmp_path / "jetstream")
+    sentence = rf"^no NATS server at {server.url} \(\w+\); start one, or name another with --nats$"
+    with pytest.raises(BusError, match=sentence):
+        await Bus.connect(server.url, name="test", patience_s=0.3)
+
+
+async def test_a_server_that_comes_late_is_waited_for(tmp_path: Path) -> None:
+    server = Server(tmp_path / "jetstream")
+    connecting = asyncio.create_task(Bus.connect(server.url, name="test"))
+    await asyncio.sleep(0)
+    server.start()
+    bus = await connecting
+    assert bus.is_connected
+    await bus.close()
+    server.kill()
+
+
+async def test_a_stored_record_is_acknowledged_with_its_sequence(bus: Bus) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    answers = Answers()
+    for number in range(3):
+        bus.publish_acked("ord.0.A", b"%d" % number, answers.got.append)
+    assert answers.got == []
+    await answers.reach(3)
+    assert answers.got == [PubAck(1), PubAck(2), PubAck(3)]
+    stored = await read_record(bus, "ORD0", 2)
+    assert stored is not None
+    assert stored.payload == b"1"
+    assert await read_record(bus, "ORD0", 4) is None
+
+
+async def test_a_refused_record_is_answered_with_the_servers_code(bus: Bus) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    answers = Answers()
+    bus.publish_acked("exec.0", b"x", answers.got.append, headers={"Nats-Expected-Last-Sequence": "5"})
+    await answers.reach(1)
+    assert answers.got == [PubFailure(10071, "wrong last sequence: 0")]
+
+
+async def test_a_subject_of_no_stream_is_a_failure(bus: Bus) -> None:
+    answers = Answers()
+    bus.publish_acked("ord.0.A", b"x", answers.got.append)
+    await answers.reach(1)
+    assert answers.got == [PubFailure(NO_RESPONDERS, "no stream listens on this subject")]
+
+
+async def test_while_disconnected_a_publish_fails_at_once_and_is_not_kept(bus: Bus, server: Server) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    back = asyncio.Event()
+    bus.on_reconnect(back.set)
+    await disconnect(bus, server)
+    with pytest.raises(BusError, match=r"cannot publish to ord\.0\.A: \w+"):
+        bus.publish_now("ord.0.A", b"lost")
+    answers = Answers()
+    bus.publish_acked("ord.0.A", b"lost", answers.got.append)
+    assert answers.got == []  # never from within the call
+    await answers.reach(1)
+    assert answers.got == [NO_CONNECTION]
+    server.start()
+    async with asyncio.timeout(20):
+        await back.wait()
+    assert await store(bus, "ord.0.A", b"first") == 1
+
+
+async def test_a_server_that_does_not_answer_is_a_time_out_and_a_late_answer_is_dropped(
+    bus: Bus, server: Server
+) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    answers = Answers()
+    server.pause()
+    bus.publish_acked("ord.0.A", b"slow", answers.got.append)
+    await answers.reach(1)
+    server.resume()
+    assert await store(bus, "ord.0.A", b"next") == 2  # so the first was stored, and answered before this one
+    assert answers.got == [TIMED_OUT]
+
+
+async def test_closing_answers_what_is_still_awaited(server: Server) -> None:
+    bus = await Bus.connect(server.url, name="other", publish_timeout_s=60)
+    answers = Answers()
+    server.pause()
+    bus.publish_acked("ord.0.A", b"x", answers.got.append)
+    server.resume()
+    await bus.close()
+    assert answers.got == [NO_CONNECTION]
+    assert not bus.is_connected
+
+
+async def test_a_request_that_nobody_answers_is_one_sentence(bus: Bus) -> None:
+    with pytest.raises(BusError, match=r"^no answer on md-snapshot: NoRespondersError$"):
+        await bus.request("md-snapshot", b"AAPL")
+
+
+async def test_a_request_that_is_not_answered_in_time_is_one_sentence(bus: Bus) -> None:
+    await bus.subscribe("md-snapshot", lambda *_: None)
+    with pytest.raises(BusError, match=r"^no answer on md-snapshot: TimeoutError$"):
+        await bus.request("md-snapshot", b"AAPL", timeout_s=0.05)
+
+
+async def test_a_request_is_answered_by_whoever_subscribes(bus: Bus) -> None:
+    def answer(_subject: str, payload: bytes, reply_subject: str) -> None:
+        bus.publish_now(reply_subject, payload.lower())
+
+    unsubscribe = await bus.subscribe("md-snapshot", answer)
+    assert await bus.request("md-snapshot", b"AAPL") == b"aapl"
+    await unsubscribe()
+    with pytest.raises(BusError, match="NoRespondersError"):
+        await bus.request("md-snapshot", b"AAPL")
+
+
+async def test_an_api_refusal_carries_its_code(bus: Bus) -> None:
+    with pytest.raises(ApiError, match=r"\$JS\.API\.STREAM\.INFO\.ORD9: stream not found") as refusal:
+        await last_seq(bus, "ORD9")
+    assert refusal.value.err_code == 10059
+
+
+async def test_a_payload_beyond_the_servers_bound_is_refused(bus: Bus) -> None:
+    with pytest.raises(BusError, match=r"cannot publish to exec\.0: MaxPayloadError"):
+        bus.publish_now("exec.0", bytes(bus.payload_bytes_max + 1))
+
+
+async def test_what_a_callback_raises_reaches_the_event_loop(bus: Bus) -> None:
+    """So that the process ends, instead of going on without having done what the callback should have done."""
+    contexts: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: contexts.append(context))
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    await bus.subscribe("md.A", fail)
+    await bus.publish("md.A", b"")
+    await until(lambda: bool(contexts))
+    assert isinstance(contexts[0]["exception"], ZeroDivisionError)
+    assert isinstance(contexts[0]["future"], asyncio.Task)
+
+
+async def test_the_logs_of_a_shard_are_made_once(bus: Bus) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    assert await store(bus, "ord.0.A", b"kept") == 1
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    assert await last_seq(bus, "ORD0") == 1
+
+
+async def test_a_stream_of_somebody_else_is_refused(bus: Bus) -> None:
+    await bus.request_json("$JS.API.STREAM.CREATE.EXEC0", {"name": "EXEC0", "subjects": ["executives"]})
+    with pytest.raises(ForeignStream, match=r"stream EXEC0 holds \['executives'\], not exec\.0: .* use another NATS"):
+        await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+
+
+async def test_nothing_can_be_taken_out_of_a_log(bus: Bus) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    await store(bus, "ord.0.A", b"kept")
+    with pytest.raises(ApiError, match="message delete not permitted"):
+        await bus.request_json("$JS.API.STREAM.MSG.DELETE.ORD0", {"seq": 1})
+    with pytest.raises(ApiError, match="stream purge not permitted"):
+        await bus.request_json("$JS.API.STREAM.PURGE.ORD0")
+
+
+async def test_a_full_log_refuses_the_newest_and_keeps_the_oldest(bus: Bus) -> None:
+    await ensure_shard(bus, 0, max_bytes=10_000, replicas=1)
+    answers = Answers()
+    for _ in range(10):
+        bus.publish_acked("ord.0.A", bytes(2_000), answers.got.append)
+    await answers.reach(10)
+    refused = [answer for answer in answers.got if isinstance(answer, PubFailure)]
+    assert refused
+    assert {answer.description for answer in refused} == {"maximum bytes exceeded"}
+    assert await read_record(bus, "ORD0", 1) is not None

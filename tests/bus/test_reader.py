@@ -1,0 +1,163 @@
+"""Reading a log against a real server: in order, from a sequence, whatever happens to the server, and bounded."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bus.connection import Bus, PubAck, PubFailure
+from bus.reader import LogMessage, LogReader
+from bus.streams import ensure_shard
+from tests.jetstream import LOG_BYTES_MAX, Server, read_messages
+from tests.processes import until
+
+
+@pytest.fixture
+async def log(bus: Bus) -> Bus:
+    """The connection, with ORD0 there."""
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    return bus
+
+
+async def store_all(bus: Bus, payloads: list[bytes]) -> None:
+    answers: list[PubAck | PubFailure] = []
+    for payload in payloads:
+        bus.publish_acked("ord.0.A", payload, answers.append)
+    await until(lambda: len(answers) == len(payloads))
+    assert all(isinstance(answer, PubAck) for answer in answers)
+
+
+def numbered(first: int, last: int) -> list[bytes]:
+    return [b"%d" % number for number in range(first, last + 1)]
+
+
+async def take(reader: LogReader, count: int, messages_max: int = 1000) -> list[LogMessage]:
+    taken: list[LogMessage] = []
+    async with asyncio.timeout(30):
+        while len(taken) < count:
+            taken += await reader.next_batch(min(messages_max, count - len(taken)))
+    return taken
+
+
+async def test_records_come_in_order_with_their_sequence_and_what_is_behind_them(log: Bus) -> None:
+    await store_all(log, numbered(1, 50))
+    messages = await read_messages(log, "ORD0", 50)
+    assert messages == [LogMessage(number, b"%d" % number, 50 - number) for number in range(1, 51)]
+
+
+async def test_reading_starts_where_it_is_told(log: Bus) -> None:
+    await store_all(log, numbered(1, 50))
+    messages = await read_messages(log, "ORD0", 21, start_seq=30)
+    assert [message.seq for message in messages] == list(range(30, 51))
+
+
+async def test_a_start_beyond_the_end_waits_for_that_record(log: Bus) -> None:
+    await store_all(log, numbered(1, 5))
+    reader = LogReader(log, stream="ORD0", start_seq=8)
+    await reader.start()
+    reading = asyncio.create_task(take(reader, 1))
+    await store_all(log, numbered(6, 8))
+    assert [message.payload for message in await reading] == [b"8"]
+    await reader.stop()
+
+
+async def test_a_batch_has_at_least_one_and_at_most_so_many(log: Bus) -> None:
+    reader = LogReader(log, stream="ORD0", start_seq=1)
+    await reader.start()
+    waiting = asyncio.create_task(reader.next_batch(10))
+    await store_all(log, numbered(1, 1))
+    assert [message.seq for message in await waiting] == [1]
+    await store_all(log, numbered(2, 26))
+    await until(lambda: len(reader._queue) == 25)
+    assert [len(await reader.next_batch(10)) for _ in range(3)] == [10, 10, 5]
+    await reader.stop()
+
+
+async def test_a_killed_server_leaves_no_gap_and_no_repeat(log: Bus, server: Server) -> None:
+    await store_all(log, numbered(1, 300))
+    reader = LogReader(log, stream="ORD0", start_seq=1)
+    await reader.start()
+    messages = await take(reader, 100, messages_max=10)
+    for kill in range(3):
+        server.kill()
+        await until(lambda: not log.is_connected)
+        server.start()
+        await until(lambda: log.is_connected)
+        await store_all(log, numbered(301 + 50 * kill, 350 + 50 * kill))
+        messages += await take(reader, 60)
+    messages += await take(reader, 450 - len(messages))
+    assert [message.seq for message in messages] == list(range(1, 451))
+    assert [message.payload for message in messages] == numbered(1, 450)
+    await reader.stop()
+
+
+async def test_a_paused_server_is_waited_for(log: Bus, server: Server) -> None:
+    reader = LogReader(log, stream="ORD0", start_seq=1)
+    await reader.start()
+    await store_all(log, numbered(1, 10))
+    messages = await take(reader, 10)
+    server.pause()
+    await until(lambda: reader._broken.is_set() or reader._loop.time() - reader._last_heard > 1)  # it fell silent
+    server.resume()
+    await store_all(log, numbered(11, 20))
+    messages += await take(reader, 10)
+    assert [message.payload for message in messages] == numbered(1, 20)
+    await reader.stop()
+
+
+async def test_a_reader_waits_for_a_stream_that_does_not_exist_yet(bus: Bus) -> None:
+    reader = LogReader(bus, stream="ORD0", start_seq=1)
+    await reader.start()
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    await store_all(bus, numbered(1, 3))
+    assert [message.payload for message in await take(reader, 3)] == numbered(1, 3)
+    await reader.stop()
+
+
+async def test_a_slow_owner_is_waited_for_by_the_server_so_the_queue_is_bounded(log: Bus) -> None:
+    """The server stops when its first window is full; heartbeats that bring no record show that it has."""
+    await store_all(log, [bytes(4096)] * 6000)
+    reader = LogReader(log, stream="ORD0", start_seq=1)
+    await reader.start()
+    queued, heard = -1, 0.0
+
+    def has_stalled() -> bool:
+        nonlocal queued, heard
+        before = queued, heard
+        queued, heard = len(reader._queue), reader._last_heard
+        return queued == before[0] and heard > before[1] > 0 and queued > 0
+
+    await until(has_stalled)
+    queued_bytes = sum(len(item.payload) for item in reader._queue if isinstance(item, LogMessage))
+    assert 0 < queued_bytes < 4 * 1024 * 1024
+    messages = await take(reader, 6000, messages_max=50)
+    assert [message.seq for message in messages] == list(range(1, 6001))
+    await reader.stop()
+
+
+async def test_a_callback_gets_every_record_once(log: Bus) -> None:
+    await store_all(log, numbered(1, 2500))
+    got: list[LogMessage] = []
+    reader = LogReader(log, stream="ORD0", start_seq=1, on_messages=got.extend)
+    await reader.start()
+    await until(lambda: len(got) >= 2500)
+    await reader.stop()
+    await store_all(log, numbered(2501, 2510))
+    assert [message.payload for message in got] == numbered(1, 2500)
+
+
+async def test_what_the_callback_raises_reaches_the_event_loop(log: Bus) -> None:
+    """So that the process ends: a reader that has died must not look like one with nothing to read."""
+    contexts: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: contexts.append(context))
+
+    def fail(_messages: list[LogMessage]) -> None:
+        raise ZeroDivisionError
+
+    reader = LogReader(log, stream="ORD0", start_seq=1, on_messages=fail)
+    await reader.start()
+    await store_all(log, numbered(1, 1))
+    await until(lambda: bool(contexts))
+    assert isinstance(contexts[0]["exception"], ZeroDivisionError)
+    assert contexts[0]["message"] == "reading ORD0 failed"
+    await reader.stop()
