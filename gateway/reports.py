@@ -43,7 +43,6 @@ REJECT_CODES: Final[Mapping[RejectReason, RejectCodes]] = MappingProxyType(
         RejectReason.UNKNOWN_ORDER: RejectCodes("5", "1", "1"),
         RejectReason.SYMBOL_OR_SIDE_CHANGED: RejectCodes("99", "99", "0"),
         RejectReason.TOO_LATE: RejectCodes("4", "0", "0"),
-        RejectReason.NOTHING_TO_REPLACE: RejectCodes("99", "99", "0"),
         RejectReason.NO_OPPOSITE_SIDE: RejectCodes("99", "99", "0"),
         RejectReason.BOOK_FULL: RejectCodes("3", "99", "0"),
     }

@@ -1,7 +1,9 @@
 """
 Why a request is refused: one name per reason, in the order in which the checks run.
 
-Two faults at once give the reason that stands first. The gateway checks down to PRICE_OFF_TICK, the engine the rest.
+Two faults at once give the reason that stands first. The gateway checks down to PRICE_OFF_TICK, the engine the rest;
+and what would harm its books the engine checks again, whatever is in the log: UNKNOWN_SYMBOL, UNSUPPORTED_ORD_TYPE,
+UNSUPPORTED_TIME_IN_FORCE, INVALID_QTY and INVALID_PRICE.
 The name is the venue's own stable code: it begins Text(58) of the answer, and labels the metric. `gateway/reports.py`
 maps each name, once, to OrdRejReason(103), CxlRejReason(102) or BusinessRejectReason(380).
 """
@@ -28,6 +30,5 @@ class RejectReason(StrEnum):
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
     SYMBOL_OR_SIDE_CHANGED = "SYMBOL_OR_SIDE_CHANGED"
     TOO_LATE = "TOO_LATE"
-    NOTHING_TO_REPLACE = "NOTHING_TO_REPLACE"
     NO_OPPOSITE_SIDE = "NO_OPPOSITE_SIDE"
     BOOK_FULL = "BOOK_FULL"

@@ -22,7 +22,7 @@ COMMANDS: Final = {
     "matcher": _Command("matcher.__main__", "one process of a venue: the matcher of one shard"),
     "marketdata": _Command("marketdata.__main__", "one process of a venue: market data"),
     "replay": _Command("simulators.replay", "play recorded order flow into a venue"),
-    "bench": _Command("simulators.load", "measure a venue under load"),
+    "bench": _Command("simulators.bench", "measure a venue under load"),
 }
 HELP_WORDS: Final = ("help", "-h", "--help")
 

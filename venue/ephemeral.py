@@ -5,6 +5,7 @@ import socket
 import tomllib
 from collections.abc import Mapping
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from configs.loader import ONE_MACHINE
 
 def ephemeral_config(directory: Path, **overrides: Any) -> Path:
     """
-    Write a copy of the one-machine configuration with free ports; returns its path.
+    Write a copy of the one-machine configuration with free ports and a distant end of day; returns its path.
 
     Args:
         directory: Exists; receives `venue.toml`.
@@ -25,6 +26,8 @@ def ephemeral_config(directory: Path, **overrides: Any) -> Path:
     _merge(config, {"nats": {"url": f"nats://127.0.0.1:{nats_port}"}})
     _merge(config, {"gateway": {"fix_port": fix_port, "metrics_port": 0}})
     _merge(config, {"matcher": {"metrics_port_base": 0}, "marketdata": {"metrics_port": 0}})
+    # Half a day away: a venue that lives for minutes never expires its DAY orders in the middle of them.
+    _merge(config, {"trading_day_end": f"{datetime.now(UTC) + timedelta(hours=12):%H:%M}"})
     _merge(config, overrides)
     path = directory / "venue.toml"
     path.write_text("".join(f"{_toml(key)} = {_toml(value)}\n" for key, value in config.items()))

@@ -32,11 +32,12 @@ class PersistentTrader:
         self._client: FixClient | None = None
         self._count = 0
         self._answered = asyncio.Event()
-        self._stop = asyncio.Event()
+        self._is_trading = True
+        self._last_requests: list[str] | None = None
 
     async def run(self) -> None:
-        """Trade until `stop`; then stay until every request is answered."""
-        while not (self._stop.is_set() and not self.account.unanswered):
+        """Trade until `stop`; stay, and be filled by others, until the requests that `leave` causes are answered."""
+        while not self._is_done():
             try:
                 await self._live_one_connection()
             except FixClientError:
@@ -44,9 +45,25 @@ class PersistentTrader:
         if self._client is not None:
             await self._client.logout()
 
-    def stop(self) -> None:
-        self._stop.set()
+    async def stop(self) -> None:
+        """Ask for nothing more; returns when all is answered."""
+        self._is_trading = False
+        async with asyncio.timeout(60):
+            while self.account.unanswered:
+                self._answered.clear()
+                await self._answered.wait()
+
+    def leave(self) -> None:
+        """
+        Enter one last order for each symbol, which cannot trade, and log out when they are answered.
+
+        When all traders have stopped, each report that is still on its way to this one is ahead of those answers.
+        """
+        self._last_requests = list(self._symbols)
         self._answered.set()
+
+    def _is_done(self) -> bool:
+        return self._last_requests == [] and not self.account.unanswered
 
     async def until_answered(self, count: int) -> None:
         """Wait until `count` more requests have been answered than now."""
@@ -68,9 +85,11 @@ class PersistentTrader:
         )
         self._client = client
         while client.is_up:
-            while client.is_up and not self._stop.is_set() and self.account.unanswered < UNANSWERED_MAX:
+            while client.is_up and self._is_trading and self.account.unanswered < UNANSWERED_MAX:
                 self._ask(client)
-            if self._stop.is_set() and not self.account.unanswered:
+            while client.is_up and self._last_requests:
+                self._enter_out_of_reach(client, self._last_requests.pop())
+            if self._is_done():
                 return
             self._answered.clear()
             await asyncio.wait(
@@ -86,17 +105,23 @@ class PersistentTrader:
         else:
             self._enter(client, cl_ord_id)
 
+    def _enter_out_of_reach(self, client: FixClient, symbol: str) -> None:
+        self._count += 1
+        self._send_new(client, LiveOrder(f"{self._comp_id}-{self._count}", symbol, BUY, 1, 1))
+
     def _enter(self, client: FixClient, cl_ord_id: str) -> None:
         symbol = self._random.choice(self._symbols)
-        instrument = self._instruments[symbol]
         side: Side = BUY if self._random.random() < 0.5 else SELL
-        price_ticks = instrument.reference_price_ticks + self._random.randint(-3, 3)
-        order = LiveOrder(cl_ord_id, symbol, side, price_ticks, self._random.randint(1, 9))
+        price_ticks = self._instruments[symbol].reference_price_ticks + self._random.randint(-3, 3)
+        self._send_new(client, LiveOrder(cl_ord_id, symbol, side, price_ticks, self._random.randint(1, 9)))
+
+    def _send_new(self, client: FixClient, order: LiveOrder) -> None:
+        instrument = self._instruments[order.symbol]
         body = limit_order(
-            cl_ord_id=cl_ord_id,
-            symbol=symbol,
-            side=side,
-            price=instrument.tick.text(price_ticks),
+            cl_ord_id=order.cl_ord_id,
+            symbol=order.symbol,
+            side=order.side,
+            price=instrument.tick.text(order.price_ticks),
             qty=instrument.lot.text(order.qty_lots),
             time_in_force=GOOD_TILL_CANCEL,
             transact_time=TIME,

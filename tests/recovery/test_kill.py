@@ -36,8 +36,9 @@ async def test_killed_processes_lose_nothing_and_repeat_nothing(venue: RunningVe
         killed[victim] += 1
         await venue.wait_ready(victim, generation=killed[victim] + 1)
     await asyncio.gather(*(trader.until_answered(150) for trader in traders))
+    await asyncio.gather(*(trader.stop() for trader in traders))
     for trader in traders:
-        trader.stop()
+        trader.leave()
     async with asyncio.timeout(60):
         await asyncio.gather(*trading)
     for trader in traders:

@@ -6,9 +6,10 @@ import random
 import pytest
 
 from simulators.bot_account import Account, LiveOrder, conservation
-from simulators.bots import Floor, Issue, tradable_symbols
+from simulators.bots import Floor, tradable_symbols
 from simulators.load import new_run_tag
 from simulators.order_messages import Answer, read_answer
+from simulators.strategies import Issue
 
 # --- accounts
 

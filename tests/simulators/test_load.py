@@ -5,12 +5,11 @@ import time
 from collections import Counter
 
 import msgspec
-import orjson
 import pytest
 
 from simulators.fix_client import FixClientError
 from simulators.fix_codec import fields
-from simulators.load import LoadPlan, LoadRun, main, new_run_tag
+from simulators.load import LoadPlan, LoadRun, new_run_tag
 from simulators.workload import Mix, Workload, WorkloadError
 
 NOW = "20260921-14:13:20.123"
@@ -157,29 +156,3 @@ async def test_a_session_that_is_lost_is_an_error_of_the_report(small_venue, mon
 async def test_a_venue_that_is_not_there_is_an_error(small_venue):
     with pytest.raises(FixClientError, match="is the venue up there"):
         await run(plan(small_venue, port=1))
-
-
-async def test_the_command_prints_one_line_of_json(small_venue, capsysbinary):
-    arguments = (
-        "--sender FIRMA1 --symbols AAPL,SAP --price AAPL=50.00 --orders 200 --warmup 0 --window 5 --profile fast"
-    )
-
-    status = await asyncio.to_thread(main, ["--port", str(small_venue.port), *arguments.split()])
-
-    out = capsysbinary.readouterr().out
-    report = orjson.loads(out)
-    assert (status, out.count(b"\n")) == (0, 1)
-    assert (report["orders_answered"], report["unanswered"], report["errors"]) == (200, 0, [])
-    assert (report["profile"], report["config"]["symbols"]) == ("fast", ["AAPL", "SAP"])
-    prices = {fields(text)[44] for text in small_venue.requests if fields(text)[55] == "AAPL" and 44 in fields(text)}
-    assert all(49.95 <= float(price) <= 50.05 for price in prices)
-
-
-def test_the_command_says_in_one_line_what_is_wrong(capsysbinary):
-    assert main(["--port", "1", "--sender", "FIRMA1"]) == 64
-    assert capsysbinary.readouterr().err.startswith(b"outcry bench: FIRMA1 at 127.0.0.1:1: no connection")
-
-
-def test_an_unknown_symbol_is_refused_with_the_known_ones(capsysbinary):
-    assert main(["--symbols", "NOSUCH"]) == 64
-    assert b"NOSUCH is not in the instruments file; it has AAPL" in capsysbinary.readouterr().err

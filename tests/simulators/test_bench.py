@@ -1,0 +1,34 @@
+"""The command line of the load generator."""
+
+import asyncio
+
+import orjson
+
+from simulators.bench import main
+from simulators.fix_codec import fields
+
+
+async def test_the_command_prints_one_line_of_json(small_venue, capsysbinary):
+    arguments = (
+        "--sender FIRMA1 --symbols AAPL,SAP --price AAPL=50.00 --orders 200 --warmup 0 --window 5 --profile fast"
+    )
+
+    status = await asyncio.to_thread(main, ["--port", str(small_venue.port), *arguments.split()])
+
+    out = capsysbinary.readouterr().out
+    report = orjson.loads(out)
+    assert (status, out.count(b"\n")) == (0, 1)
+    assert (report["orders_answered"], report["unanswered"], report["errors"]) == (200, 0, [])
+    assert (report["profile"], report["config"]["symbols"]) == ("fast", ["AAPL", "SAP"])
+    prices = {fields(text)[44] for text in small_venue.requests if fields(text)[55] == "AAPL" and 44 in fields(text)}
+    assert all(49.95 <= float(price) <= 50.05 for price in prices)
+
+
+def test_the_command_says_in_one_line_what_is_wrong(capsysbinary):
+    assert main(["--port", "1", "--sender", "FIRMA1"]) == 64
+    assert capsysbinary.readouterr().err.startswith(b"outcry bench: FIRMA1 at 127.0.0.1:1: no connection")
+
+
+def test_an_unknown_symbol_is_refused_with_the_known_ones(capsysbinary):
+    assert main(["--symbols", "NOSUCH"]) == 64
+    assert b"NOSUCH is not in the instruments file; it has AAPL" in capsysbinary.readouterr().err
