@@ -260,6 +260,10 @@ class Bus:
 
     async def _reconnected(self) -> None:
         log.warning("nats_reconnected")
+        # What was on its way when the connection broke is not coming back; its publishers need not wait for a time-out.
+        waiting, self._waiting = self._waiting, {}
+        for _, on_ack in waiting.values():
+            on_ack(NO_CONNECTION)
         for callback in list(self._on_reconnect):
             callback()
 

@@ -2,8 +2,13 @@
 The two logs of a shard, as JetStream streams: created when absent, checked when present.
 
 Nothing is ever dropped from a log: no age limit, deletion and purge denied, and a full log refuses new records.
+
+A log counts in ticks and lots, so its numbers mean nothing without their sizes. ORD<k> carries them as stream metadata:
+each symbol of the shard with its units. Symbols may be added; one that is gone, or has other units, is refused before
+anything is written.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -15,8 +20,12 @@ _STREAM_NOT_FOUND: Final = 10059
 _MESSAGE_NOT_FOUND: Final = 10037
 
 
+_UNITS: Final = "outcry_units"
+"""Metadata key: a JSON object of units by symbol."""
+
+
 class ForeignStream(Exception):
-    """A stream has the name of ours and other subjects; the message is one sentence that says what to do."""
+    """A stream is not this venue's: other subjects, or other units; the message is one sentence."""
 
 
 class StoredRecord(msgspec.Struct, frozen=True):
@@ -26,16 +35,27 @@ class StoredRecord(msgspec.Struct, frozen=True):
     payload: bytes
 
 
-async def ensure_shard(bus: Bus, shard: int, *, max_bytes: int, replicas: int) -> None:
+async def ensure_shard(
+    bus: Bus, shard: int, *, max_bytes: int, replicas: int, units: Mapping[str, str] | None = None
+) -> None:
     """
-    Create ORD<shard> and EXEC<shard> where they do not exist yet.
+    Create ORD<shard> and EXEC<shard> where they do not exist yet, and see that they are this venue's.
+
+    Args:
+        bus: Connected.
+        shard: Which.
+        max_bytes: Bound of each log.
+        replicas: Servers that hold each log.
+        units: By symbol of the shard, such as "tick 0.01, lot 1"; None: not compared.
 
     Raises:
         BusError: JetStream refuses or does not answer.
-        ForeignStream: A stream of that name holds other subjects.
+        ForeignStream: A stream of that name holds other subjects, or was written with other units.
     """
-    await _ensure(bus, ord_stream(shard), ord_subjects(shard), max_bytes, replicas)
+    ord_config = await _ensure(bus, ord_stream(shard), ord_subjects(shard), max_bytes, replicas)
     await _ensure(bus, exec_stream(shard), exec_subject(shard), max_bytes, replicas)
+    if units is not None:
+        await _agree_on_units(bus, ord_config, units)
 
 
 async def last_seq(bus: Bus, stream: str) -> int:
@@ -66,19 +86,35 @@ async def read_record(bus: Bus, stream: str, seq: int) -> StoredRecord | None:
     return StoredRecord(int(message["seq"]), msgspec.convert(message.get("data", ""), bytes, strict=False))
 
 
-async def _ensure(bus: Bus, stream: str, subjects: str, max_bytes: int, replicas: int) -> None:
+async def _agree_on_units(bus: Bus, config: dict[str, Any], units: Mapping[str, str]) -> None:
+    stream, metadata = config["name"], config.get("metadata", {})
+    written: dict[str, str] = msgspec.json.decode(metadata.get(_UNITS, "{}"))
+    for symbol, unit in written.items():
+        if units.get(symbol) != unit:
+            now = f"has {units[symbol]}" if symbol in units else "is not on this shard"
+            raise ForeignStream(
+                f"{stream} was written with {symbol} at {unit}, but now it {now}; give it back its line in the "
+                "instruments file (and its shard), or begin with an empty data directory"
+            )
+    if written != units:
+        metadata |= {_UNITS: msgspec.json.encode(units).decode()}
+        await bus.request_json(f"$JS.API.STREAM.UPDATE.{stream}", config | {"metadata": metadata})
+
+
+async def _ensure(bus: Bus, stream: str, subjects: str, max_bytes: int, replicas: int) -> dict[str, Any]:
+    """The stream's configuration as it is now."""
     try:
         info = await bus.request_json(f"$JS.API.STREAM.INFO.{stream}")
     except ApiError as error:
         if error.err_code != _STREAM_NOT_FOUND:
             raise
-        await bus.request_json(f"$JS.API.STREAM.CREATE.{stream}", _config(stream, subjects, max_bytes, replicas))
-        return
+        info = await bus.request_json(f"$JS.API.STREAM.CREATE.{stream}", _config(stream, subjects, max_bytes, replicas))
     if info["config"].get("subjects") != [subjects]:
         raise ForeignStream(
             f"stream {stream} holds {info['config'].get('subjects')}, not {subjects}: it is not this venue's; "
             "use another NATS account or data directory"
         )
+    return dict(info["config"])
 
 
 def _config(stream: str, subjects: str, max_bytes: int, replicas: int) -> dict[str, Any]:

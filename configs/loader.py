@@ -73,7 +73,12 @@ class GatewayConfig(_Section, frozen=True):
     """Names the gateway in the log; two gateways never share one."""
     fix_host: str = "127.0.0.1"
     fix_port: Port = 9876
-    engine: Literal["quickfix"] = "quickfix"
+    engine: Literal["native", "quickfix"] = "native"
+    """The FIX engine: our own, or QuickFIX, the reference."""
+    tls_certificate: str = ""
+    """PEM file with the FIX port's certificate chain, relative to this file; empty: no TLS. Needs engine native."""
+    tls_key: str = ""
+    """PEM file with its private key."""
     metrics_port: AnyPort = 9464
     window_records: Count = 2
     """ORD records of one shard on their way to JetStream at once: few, so that a busy lane fills them."""
@@ -162,6 +167,11 @@ class Venue(msgspec.Struct, frozen=True):
             for session in firm.sessions:
                 yield firm, session
 
+    def units_of(self, shard: int) -> dict[str, str]:
+        """What the numbers in a shard's logs mean, by symbol: the sizes of tick and lot."""
+        instruments = (self.instruments[symbol] for symbol in self.symbols_of(shard))
+        return {each.symbol: f"tick {each.tick}, lot {each.lot}" for each in instruments}
+
     def symbols_of(self, shard: int) -> list[str]:
         """The symbols that one shard matches, in the order of the file."""
         return [symbol for symbol, instrument in self.instruments.items() if instrument.shard == shard]
@@ -242,6 +252,10 @@ def _check(venue: Venue, path: Path) -> None:
         raise ConfigError(
             f"{path}: the last shard's metrics port would be {last_port}; lower matcher.metrics_port_base"
         )
+    if bool(config.gateway.tls_certificate) != bool(config.gateway.tls_key):
+        raise ConfigError(f"{path}: TLS needs both gateway.tls_certificate and gateway.tls_key; give both or neither")
+    if config.gateway.tls_certificate and config.gateway.engine != "native":
+        raise ConfigError(f'{path}: only the native engine speaks TLS; set gateway.engine = "native"')
     _check_firms(venue, path)
     if not is_loopback(config.gateway.fix_host):
         for _, session in venue.sessions():

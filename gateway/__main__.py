@@ -1,8 +1,11 @@
 """`./outcry gateway`: FIX sessions in front, the logs behind."""
 
 import asyncio
+import signal
+import ssl
 import sys
 import time
+from collections.abc import Mapping
 
 from bus.connection import Bus, BusError
 from bus.streams import ForeignStream, ensure_shard
@@ -19,17 +22,26 @@ from marketdata.fix_feed import FixFeed
 from marketdata.metrics import FeedMetrics
 from matcher.events import SessionMark
 from sessions.accounts import Accounts
-from sessions.port import Engine, EngineError
-from sessions.quickfix_engine import QuickFixEngine
-from venue.process import Settings, argument_parser, notify_ready, open_settings, run, serve_metrics
+from sessions.port import Application, Engine, EngineError
+from venue.process import (
+    Settings,
+    add_engine_argument,
+    argument_parser,
+    notify_ready,
+    open_settings,
+    run,
+    serve_metrics,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a gateway until it is told to stop; returns the exit status."""
-    options = argument_parser("gateway", "Take FIX sessions and put their orders onto the log.").parse_args(argv)
+    parser = argument_parser("gateway", "Take FIX sessions and put their orders onto the log.")
+    add_engine_argument(parser)
+    options = parser.parse_args(argv)
 
     async def live(stop: asyncio.Event) -> None:
-        settings = open_settings(options)
+        settings = open_settings(options, engine=options.engine)
         nats = settings.venue.config.nats
         gateway_id = settings.venue.config.gateway.id
         bus = await Bus.connect(nats.url, name=f"gateway-{gateway_id}", publish_timeout_s=nats.publish_timeout_s)
@@ -44,7 +56,13 @@ def main(argv: list[str] | None = None) -> int:
 async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     venue, config = settings.venue, settings.venue.config
     for shard in range(config.shards):
-        await ensure_shard(bus, shard, max_bytes=config.nats.log_max_bytes, replicas=config.replicas)
+        await ensure_shard(
+            bus,
+            shard,
+            max_bytes=config.nats.log_max_bytes,
+            replicas=config.replicas,
+            units=venue.units_of(shard),
+        )
     metrics = GatewayMetrics()
     accounts = Accounts(venue)
     boot = time.time_ns()
@@ -62,9 +80,7 @@ async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     books = BookReader(bus, (), feed.on_change)  # the feed names each symbol that a session subscribes to
     feed.attach(books)
     applications |= {"orders": order_entry, "marketdata": feed}
-    engine = QuickFixEngine(
-        venue, data_dir=settings.data_dir, loop=asyncio.get_running_loop(), applications=applications
-    )
+    engine = _open_engine(settings, applications)
     executions = Executions(
         bus,
         engine,
@@ -99,16 +115,52 @@ async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     await asyncio.to_thread(engine.stop)
 
 
+def _open_engine(settings: Settings, applications: Mapping[str, Application]) -> Engine:
+    """
+    Open the engine that the configuration names; only that one is imported.
+
+    Raises:
+        EngineError: It is not installed, or cannot be opened.
+    """
+    venue, data_dir, loop = settings.venue, settings.data_dir, asyncio.get_running_loop()
+    if venue.config.gateway.engine == "native":
+        from sessions.native_engine import NativeEngine  # noqa: PLC0415
+
+        return NativeEngine(venue, data_dir=data_dir, loop=loop, applications=applications, tls=_tls(settings))
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        from sessions.quickfix_engine import QuickFixEngine  # noqa: PLC0415 - it changes what SIGINT does
+    except ModuleNotFoundError as error:
+        if error.name != "quickfix":
+            raise
+        raise EngineError(
+            "the QuickFIX engine is asked for, but not installed; `./outcry test` installs it, and so does "
+            "`--engine quickfix` behind ./outcry demo, up or gateway"
+        ) from error
+    signal.signal(signal.SIGINT, on_interrupt)
+    return QuickFixEngine(venue, data_dir=data_dir, loop=loop, applications=applications)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    gateway, directory = settings.venue.config.gateway, settings.config_path.parent
+    if not gateway.tls_certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(directory / gateway.tls_certificate, directory / gateway.tls_key)
+    except OSError as error:
+        raise EngineError(f"the TLS certificate cannot be used ({error}); see gateway.tls_certificate") from error
+    return context
+
+
 def _resume(engine: Engine, order_entry: OrderEntry, marks: dict[str, SessionMark]) -> None:
-    """Ask each client to send again what did not reach the log; a session that began anew since has nothing there."""
+    """Ask each client to send again what did not reach the log: of an epoch that the log does not know, everything."""
     for session_id, progress in order_entry.progress.items():
         epoch = engine.epoch(session_id)
         mark = marks.get(session_id)
-        if mark is None or mark.session_epoch != epoch:
-            progress.resume(epoch, 0)
-            continue
-        progress.resume(epoch, mark.durable_msg_seq_num)
-        engine.resume_inbound(session_id, mark.durable_msg_seq_num + 1)
+        durable_msg_seq_num = mark.durable_msg_seq_num if mark is not None and mark.session_epoch == epoch else 0
+        progress.resume(epoch, durable_msg_seq_num)
+        engine.resume_inbound(session_id, durable_msg_seq_num + 1)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class OrderEntry:
         self._sequencer.flush()
 
     def _take(self, message: InboundMessage) -> None:
-        fields = parse(message.text)
+        fields = message.fields or parse(message.text)
         msg_type = fields["35"]
         if msg_type in _UNANSWERED:
             log.warning("client_rejected_our_message", session=message.session_id, text=fields.get("58"))

@@ -30,7 +30,13 @@ async def _serve(settings: Settings, shard: int, stop: asyncio.Event) -> None:
         raise StartError(f"--shard {shard}, but {settings.config_path} has shards 0 to {config.shards - 1}")
     bus = await Bus.connect(config.nats.url, name=f"matcher-{shard}", publish_timeout_s=config.nats.publish_timeout_s)
     try:
-        await ensure_shard(bus, shard, max_bytes=config.nats.log_max_bytes, replicas=config.replicas)
+        await ensure_shard(
+            bus,
+            shard,
+            max_bytes=config.nats.log_max_bytes,
+            replicas=config.replicas,
+            units=settings.venue.units_of(shard),
+        )
         snapshots = settings.data_dir / "snapshots" / str(shard)
         service = MatcherService(bus, settings.venue, shard, snapshots, MatcherMetrics())
         await service.start()

@@ -36,6 +36,20 @@ class Accounts:
         """Every account, in the order of the configuration."""
         return iter(self._accounts.values())
 
+    def add(self, account: Account) -> None:
+        """Let one more session log on."""
+        self._accounts[account.key] = account
+        self._by_session_id[account.key.session_id] = account
+
+    def remove(self, session_id: str) -> None:
+        """
+        Let a session log on no more.
+
+        Raises:
+            KeyError: No such session is configured.
+        """
+        del self._accounts[self._by_session_id.pop(session_id).key]
+
     def get(self, session_id: str) -> Account:
         """
         Look up a configured session, such as `FIX.4.4:FIRMA1`.

@@ -35,7 +35,7 @@ class SessionKey(msgspec.Struct, frozen=True):
         return f"{self.begin_string}:{self.comp_id}"
 
 
-class InboundMessage(msgspec.Struct, frozen=True):
+class InboundMessage(msgspec.Struct, frozen=True, gc=False):  # holds texts only: never part of a cycle
     """One application message as it arrived."""
 
     session_id: str
@@ -44,6 +44,8 @@ class InboundMessage(msgspec.Struct, frozen=True):
     received_ns: int
     text: str
     """The whole message, SOH-delimited."""
+    fields: dict[str, str] | None = None
+    """Its fields by tag, as `sessions.fix_text.parse` reads them, from an engine that has read them anyway."""
 
 
 class Application(Protocol):
@@ -65,6 +67,18 @@ class Application(Protocol):
 
 class Engine(Protocol):
     """A FIX acceptor with a fixed set of sessions."""
+
+    @property
+    def sessions_up(self) -> set[str]:
+        """The sessions that are logged on."""
+
+    @property
+    def messages_in(self) -> int:
+        """Application messages received since the engine was made."""
+
+    @property
+    def messages_out(self) -> int:
+        """Application messages sent or, for want of a connection, stored since the engine was made."""
 
     def epoch(self, session_id: str) -> int:
         """The current epoch of the session's sequence numbers."""

@@ -37,7 +37,7 @@ from simulators.screen import LEVELS, Key, Keyboard, View, chosen, draw
 from venue import logs
 from venue.data_directory import DataDirectoryError, open_directory
 from venue.ephemeral import ephemeral_config
-from venue.process import StartError
+from venue.process import EngineName, StartError, add_engine_argument
 from venue.supervised_process import SupervisorError
 from venue.up import RunningVenue
 
@@ -61,7 +61,15 @@ class Demo:
     """One run: a venue, its bots and, if there is a terminal for it, the screen."""
 
     def __init__(
-        self, directory: Path, *, seconds: float | None, rate: float, seed: int, symbols: int, screen: bool
+        self,
+        directory: Path,
+        *,
+        seconds: float | None,
+        rate: float,
+        seed: int,
+        symbols: int,
+        screen: bool,
+        engine: EngineName | None = None,
     ) -> None:
         """
         Prepare a run.
@@ -73,6 +81,7 @@ class Demo:
             seed: Fixes what the bots choose.
             symbols: How many instruments to trade, from the first of the file.
             screen: Draw on the terminal and read its keys.
+            engine: The venue's FIX engine; None: as the configuration says.
         """
         self._directory = directory
         self._seconds = seconds
@@ -80,6 +89,7 @@ class Demo:
         self._seed = seed
         self._symbols = symbols
         self._has_screen = screen
+        self._engine = engine
         self._is_trading = False
         self._quit = asyncio.Event()
 
@@ -103,7 +113,7 @@ class Demo:
 
     async def _live(self) -> dict[str, Any]:
         config = ephemeral_config(self._directory)
-        async with RunningVenue(config, self._directory) as venue:
+        async with RunningVenue(config, self._directory, engine=self._engine) as venue:
             floor = Floor(
                 venue.venue,
                 host=venue.venue.config.gateway.fix_host,
@@ -254,6 +264,7 @@ def main(argv: list[str] | None = None) -> int:
                 seed=options.seed,
                 symbols=options.symbols,
                 screen=has_screen,
+                engine=options.engine,
             )
             with _logging_to(directory / "logs" / "demo.log"):
                 summary = _run(demo)
@@ -319,6 +330,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, metavar="DIR", help="data directory, which is then kept; default: a temporary one")
     add("--rate", type=_positive, default=DEFAULT_RATE, metavar="R", help="requests a second; default: %(default)g")
     add("--symbols", type=_count, default=9, metavar="N", help="how many instruments to trade; default: %(default)s")
+    add_engine_argument(parser)
     return parser
 
 

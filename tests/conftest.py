@@ -8,7 +8,9 @@ instruments or ClOrdIDs of their own. For other configurations open a `RunningVe
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,9 +27,15 @@ async def venue(tmp_path: Path) -> AsyncIterator[RunningVenue]:
 
 @pytest.fixture(scope="module")
 def shared_venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningVenue]:
-    """A venue for all tests of a module, supervised in a thread, so that any kind of test may use it."""
-    directory = tmp_path_factory.mktemp("venue")
-    running = RunningVenue(ephemeral_config(directory), directory / "data")
+    """A venue for all tests of a module, so that any kind of test may use it."""
+    with venue_in_a_thread(tmp_path_factory.mktemp("venue")) as running:
+        yield running
+
+
+@contextmanager
+def venue_in_a_thread(directory: Path, **overrides: Any) -> Iterator[RunningVenue]:
+    """Run a venue under `directory`, supervised in a thread of its own; `overrides` as for `ephemeral_config`."""
+    running = RunningVenue(ephemeral_config(directory, **overrides), directory / "data")
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="shared-venue")
     thread.start()

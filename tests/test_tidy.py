@@ -18,7 +18,11 @@ PURE = {
     "bus": ("subjects", "records"),
     "gateway": ("fix_fields", "fix_inbound", "fix_outbound", "reports"),
     "marketdata": ("book", "replica", "messages", "snapshots", "fix_messages", "fix_views"),
-    "sessions": ("fix_text", "accounts"),
+    "sessions": (
+        *("fix_text", "accounts", "native_checks", "native_events", "native_framing", "native_inbound", "native_line"),
+        *("native_lobby", "native_logon", "native_messages", "native_outbound", "native_receiver", "native_session"),
+        *("native_shapes", "native_states"),
+    ),
 }
 IMPURE_IMPORTS = {"asyncio", "nats", "os", "quickfix", "random", "secrets", "socket", "threading", "uuid"}
 PURE_OF_TIME = {"time.gmtime", "time.strftime"}

@@ -1,15 +1,23 @@
 """
 Prepares `.venv` beside the checkout on first use, then runs `python -m venue` in it; standard library only.
 
-`./outcry` starts this with any Python from 3.11 on. Three rules keep it safe to interrupt and to start twice:
+What is installed comes in layers, each when a command first needs it:
 
-- The stamp is written last. No stamp, or one of another place or interpreter: the environment is made again. A stamp
-  of other pins: it is brought up to date.
+    base      every command
+    quickfix  `test`, and a command that is asked for QuickFIX, by `--engine` or by its configuration
+    test      `test`
+
+`./outcry` starts this with any Python from 3.11 on. Four rules keep it safe to interrupt and to start twice:
+
+- A layer's stamp is written when the layer is complete; while pip works on it, it says `unfinished`.
+- A base of another place or interpreter, or unfinished: the environment is made again. One of other pins: it is brought
+  up to date. A layer above that is unfinished is installed over what is there, and the base stays usable meanwhile.
 - One installation at a time: a lock on the checkout's folder, which the running pip inherits, so that even a start
   that was killed keeps others out until its pip is gone.
 - QuickFIX is compiled once per machine and Python; the wheel enters the user's cache by rename, whole or not at all.
 """
 
+import argparse
 import fcntl
 import hashlib
 import os
@@ -19,6 +27,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,9 +36,17 @@ from typing import Final, NoReturn
 ROOT: Final = Path(__file__).resolve().parent.parent
 VENV: Final = ROOT / ".venv"
 PYTHON: Final = VENV / "bin" / "python"
-STAMP: Final = VENV / "outcry-stamp"
 LOG: Final = VENV / "install.log"
+PROJECT: Final = ROOT / "pyproject.toml"
 CONSTRAINTS: Final = ROOT / "constraints.txt"
+ONE_MACHINE: Final = ROOT / "configs" / "one-machine.toml"
+
+LAYERS: Final = ("base", "quickfix", "test")
+"""What `.venv` consists of; each needs those before it."""
+UNFINISHED: Final = "unfinished\n"
+"""A layer's stamp while pip works on it."""
+ENGINE_COMMANDS: Final = ("demo", "gateway", "replay", "up")
+"""Commands with a FIX engine in them."""
 
 EX_UNAVAILABLE: Final = 69
 PROGRESS_INTERVAL_S: Final = 15
@@ -45,12 +62,12 @@ class BootstrapError(Exception):
 
 
 def main(argv: list[str]) -> NoReturn:
-    """Prepare the environment if that is needed, then become the command."""
+    """Prepare what the command needs if it is not there yet, then become the command."""
+    layers = layers_for(argv)
     try:
-        if not _is_prepared():
+        if not all(map(_is_installed, layers)):
             with _locked(ROOT, "another start is installing this checkout; waiting for it") as lock:
-                if not _is_prepared():
-                    _prepare(lock)
+                _prepare(layers, lock)
     except BootstrapError as error:
         _say(str(error))
         sys.exit(EX_UNAVAILABLE)
@@ -64,16 +81,48 @@ def main(argv: list[str]) -> NoReturn:
     os.execv(PYTHON, [str(PYTHON), "-P", "-m", "venue", *argv])  # noqa: S606 -- becoming the command is the purpose
 
 
-def _is_prepared() -> bool:
+def layers_for(argv: list[str]) -> tuple[str, ...]:
+    """The layers that a command line needs."""
+    command, *arguments = argv or ["help"]
+    if command == "test" and arguments not in (["-h"], ["--help"]):
+        return LAYERS
+    if command in ENGINE_COMMANDS and _engine(arguments) == "quickfix":
+        return LAYERS[:2]
+    return LAYERS[:1]
+
+
+def _engine(arguments: list[str]) -> object:
+    """The FIX engine asked for; anything that is wrong with the arguments or the file, the command itself will say."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--engine", nargs="?")
+    parser.add_argument("--config", nargs="?", type=Path, default=ONE_MACHINE)
+    options, _ = parser.parse_known_args(arguments)
+    if options.engine is not None:
+        return options.engine
     try:
-        return STAMP.read_text() == _stamp()
+        return tomllib.loads(options.config.read_text())["gateway"]["engine"]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _is_installed(layer: str) -> bool:
+    return _stamped(layer) == _stamp()
+
+
+def _stamped(layer: str) -> str:
+    try:
+        return _stamp_path(layer).read_text()
     except OSError:
-        return False
+        return ""
+
+
+def _stamp_path(layer: str) -> Path:
+    return VENV / f"outcry-{layer}.stamp"
 
 
 def _stamp() -> str:
-    """Everything that the environment depends on: place and interpreter on the first line, pins on the second."""
-    pins = hashlib.sha256(b"".join(path.read_bytes() for path in (ROOT / "pyproject.toml", CONSTRAINTS)))
+    """Everything that a layer depends on: place and interpreter on the first line, pins on the second."""
+    pins = hashlib.sha256(b"".join(path.read_bytes() for path in (PROJECT, CONSTRAINTS)))
     return f"{_place()}\n{pins.hexdigest()}\n"
 
 
@@ -81,27 +130,50 @@ def _place() -> str:
     return f"{ROOT} {sysconfig.get_config_var('SOABI')}"
 
 
-def _prepare(lock: int) -> None:
-    _say("first start here, or new pins: preparing .venv (QuickFIX is compiled once, which takes some minutes)")
+def _prepare(layers: tuple[str, ...], lock: int) -> None:
+    installers = {"base": _install_base, "quickfix": _install_quickfix, "test": _install_test_tools}
+    missing = [layer for layer in layers if not _is_installed(layer)]  # none, if another start was quicker
+    for layer in missing:
+        installers[layer](lock)
+    if missing:
+        _say("ready")
+
+
+def _install_base(lock: int) -> None:
+    _say("first start here, or new pins: preparing .venv")
     if not _may_be_updated():
         _create_environment(lock)
-    STAMP.unlink(missing_ok=True)
+    _install("base", ["--editable", str(ROOT)], name="the pinned packages", lock=lock)
+
+
+def _install_quickfix(lock: int) -> None:
     wheel = _quickfix_wheel()
+    _install("quickfix", ["--no-deps", str(wheel)], name=wheel.name, lock=lock)
+
+
+def _install_test_tools(lock: int) -> None:
+    extras = tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]
+    # QuickFIX has a layer of its own; here, pip might compile it once more.
+    tools = [requirement for requirement in extras["test"] if requirement not in extras["quickfix"]]
+    _install("test", tools, name="the test tools", lock=lock)
+
+
+def _install(layer: str, requirements: list[str], *, name: str, lock: int) -> None:
+    # pip takes a package whose installation was cut short for a whole one, unless it is told not to look.
+    again = ["--ignore-installed"] if _stamped(layer) == UNFINISHED else []
+    _replace(_stamp_path(layer), UNFINISHED)
     _pip(
-        ["install", "--editable", f"{ROOT}[test]", str(wheel)],
-        doing="installing the pinned packages",
-        failed="the pinned packages could not be installed",
+        ["install", *again, *requirements],
+        doing=f"installing {name}",
+        failed=f"{name} could not be installed",
         keep_open=(lock,),
     )
-    _replace(STAMP, _stamp())
-    _say("ready")
+    _replace(_stamp_path(layer), _stamp())
 
 
 def _may_be_updated() -> bool:
-    try:
-        return STAMP.read_text().splitlines()[0] == _place()
-    except (OSError, IndexError):
-        return False
+    unfinished = any(_stamped(layer) == UNFINISHED for layer in LAYERS)
+    return _stamped("base").startswith(f"{_place()}\n") and not unfinished
 
 
 def _create_environment(lock: int) -> None:

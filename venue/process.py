@@ -17,7 +17,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 import orjson
@@ -35,6 +35,8 @@ EX_CONFIG: Final = 78
 READY_FD: Final = "OUTCRY_READY_FD"
 """Environment variable: the descriptor on which a supervisor awaits JSON lines: ready, and why the process ended."""
 DEFAULT_DATA: Final = Path("data")
+EngineName = Literal["native", "quickfix"]
+"""As gateway.engine of the configuration."""
 
 log = structlog.get_logger()
 
@@ -63,15 +65,41 @@ def argument_parser(name: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def open_settings(options: argparse.Namespace) -> Settings:
+def add_engine_argument(parser: argparse.ArgumentParser) -> None:
+    """For commands with a gateway in them: --engine."""
+    parser.add_argument(
+        "--engine", choices=get_args(EngineName), help="the FIX engine; default: gateway.engine of the configuration"
+    )
+
+
+def with_engine(venue: Venue, engine: EngineName | None) -> Venue:
+    """
+    Choose the FIX engine of a venue; None leaves it as configured.
+
+    Raises:
+        ConfigError: The venue speaks TLS, and this engine does not.
+    """
+    if engine is None:
+        return venue
+    if engine == "quickfix" and venue.config.gateway.tls_certificate:
+        raise ConfigError("only the native engine speaks TLS, and gateway.tls_certificate is set; use --engine native")
+    gateway = msgspec.structs.replace(venue.config.gateway, engine=engine)
+    return msgspec.structs.replace(venue, config=msgspec.structs.replace(venue.config, gateway=gateway))
+
+
+def open_settings(options: argparse.Namespace, *, engine: EngineName | None = None) -> Settings:
     """
     Load the configuration and open the data directory that the arguments name.
+
+    Args:
+        options: What an `argument_parser` made of the arguments.
+        engine: Instead of the configuration's gateway.engine.
 
     Raises:
         ConfigError: The configuration cannot be used.
         DataDirectoryError: The data directory cannot be used.
     """
-    venue = load(options.config)
+    venue = with_engine(load(options.config), engine)
     if options.nats is not None:
         nats = msgspec.structs.replace(venue.config.nats, url=options.nats, embedded=False)
         venue = msgspec.structs.replace(venue, config=msgspec.structs.replace(venue.config, nats=nats))

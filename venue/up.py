@@ -20,7 +20,15 @@ from configs.loader import ONE_MACHINE, ConfigError, Venue, load
 from venue import logs
 from venue.data_directory import DataDirectoryError, lock, open_directory
 from venue.nats_server import nats_server_spec
-from venue.process import DEFAULT_DATA, EX_CONFIG, EX_SOFTWARE, StartError
+from venue.process import (
+    DEFAULT_DATA,
+    EX_CONFIG,
+    EX_SOFTWARE,
+    EngineName,
+    StartError,
+    add_engine_argument,
+    with_engine,
+)
 from venue.supervised_process import ProcessSpec, SupervisedProcess, SupervisorError
 from venue.supervisor import Supervisor
 
@@ -45,7 +53,9 @@ class RunningVenue:
 
     supervisor: Supervisor
 
-    def __init__(self, config_path: Path, data_dir: Path, *, quiet: bool = True) -> None:
+    def __init__(
+        self, config_path: Path, data_dir: Path, *, quiet: bool = True, engine: EngineName | None = None
+    ) -> None:
         """
         Prepare a venue that is not started yet.
 
@@ -53,10 +63,11 @@ class RunningVenue:
             config_path: The venue file.
             data_dir: Made if it is not there.
             quiet: The processes log to `<data_dir>/logs/<name>.log`, not to standard error.
+            engine: The gateway's, instead of the configuration's.
         """
         self.config_path = config_path.absolute()
         self.data_dir = data_dir.absolute()
-        self.venue: Venue = load(self.config_path)
+        self.venue: Venue = with_engine(load(self.config_path), engine)
         self._quiet = quiet
         self._stack = AsyncExitStack()
 
@@ -97,6 +108,7 @@ class RunningVenue:
             "pids": {name: process.pid for name, process in self.processes.items() if process.running},
             "data": str(self.data_dir),
             "durability": self.venue.config.durability,
+            "engine": self.venue.config.gateway.engine,
         }
 
     def _specs(self, held: int) -> list[ProcessSpec]:
@@ -109,7 +121,7 @@ class RunningVenue:
             for shard in range(config.shards)
         ]
         specs.append(self._spec("marketdata", CORE_STAGE, held, "marketdata"))
-        specs.append(self._spec("gateway", DOOR_STAGE, held, "gateway"))
+        specs.append(self._spec("gateway", DOOR_STAGE, held, "gateway", "--engine", config.gateway.engine))
         return specs
 
     def _spec(self, name: str, stage: int, held: int, module: str, *arguments: str) -> ProcessSpec:
@@ -134,23 +146,24 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--data", type=Path, default=DEFAULT_DATA, metavar="DIR", help="made if absent; default: ./data"
     )
+    add_engine_argument(parser)
     options = parser.parse_args(argv)
     logs.configure("up")
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(options.config, options.data))
+            return runner.run(_run(RunningVenue(options.config, options.data, quiet=False, engine=options.engine)))
     except (ConfigError, DataDirectoryError, StartError) as error:
         return _refuse(error, EX_CONFIG)
     except SupervisorError as error:
         return _refuse(error, EX_CONFIG if error.refused else EX_SOFTWARE)
 
 
-async def _run(config_path: Path, data_dir: Path) -> int:
+async def _run(venue: RunningVenue) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     stopping = asyncio.create_task(stop.wait())
-    running = asyncio.create_task(_keep_up(RunningVenue(config_path, data_dir, quiet=False)))
+    running = asyncio.create_task(_keep_up(venue))
     await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if running.done():

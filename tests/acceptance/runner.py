@@ -32,8 +32,9 @@ class ScriptFailed(AssertionError):
 class Player:
     """One run of one script in one version."""
 
-    def __init__(self, port: int, begin_string: str, *, prefix: str) -> None:
+    def __init__(self, port: int, begin_string: str, *, engine: str, prefix: str) -> None:
         self._port = port
+        self._engine = engine
         self._begin_string = begin_string
         self._prefix = prefix
         self._versions: dict[str, str] = {}
@@ -127,7 +128,7 @@ class Player:
 
     def _outgoing(self, step: Step) -> list[Pair]:
         version = self._version(step.client)
-        pairs = self._filled_in(in_version(step.pairs, version))
+        pairs = self._filled_in(in_version(step.pairs, version, self._engine))
         given, msg_type = {tag for tag, _ in pairs}, pairs[0][1]
         if msg_type in ("D", "F", "G") and "60" not in given:
             pairs.append(("60", TRANSACT_TIME))
@@ -140,7 +141,8 @@ class Player:
 
     async def _expect(self, step: Step) -> None:
         client = await self._client(step.client)
-        await self._expect_fields(step, client, self._filled_in(in_version(step.pairs, client.begin_string)))
+        expected = in_version(step.pairs, client.begin_string, self._engine)
+        await self._expect_fields(step, client, self._filled_in(expected))
 
     async def _expect_fields(self, step: Step, client: Wire, expected: list[Pair]) -> None:
         said = f"{step.place}: {step.text}\n  expected {written(expected)}"

@@ -20,6 +20,8 @@ only where the script names one of its tags. Values:
     *         whatever, but it is there; `-` it is not there (or, in what is sent, it is left out)
     {a,b,c}   a in FIX 5.0SP2, b in FIX 4.4, c in FIX 4.2, the order of FIX.md; an empty one: it is not there
     {fill} {status}   ExecType(150) of a fill and of a status report; in FIX 4.2 as OrdStatus(39) of the same line
+    {miscounted}      SessionRejectReason(373) of a group with another count than entries: 16, which FIX 4.2 does not
+                      have; 5 from QuickFIX, whose Python callbacks can say nothing nearer
 
 D, F and G are completed with TransactTime(60), and in FIX 4.2 D and G with HandlInst(21)=1, unless the line names them.
 """
@@ -118,10 +120,12 @@ def _step(place: str, line: str, client: str, rest: str) -> Step:
     return Step(place, line, client, action, tuple(pairs), is_whole)
 
 
-def in_version(pairs: tuple[Pair, ...], version: str) -> list[Pair]:
-    """Choose among `{a,b,c}`, `{fill}` and `{status}`; a field of which nothing is left becomes `-`."""
+def in_version(pairs: tuple[Pair, ...], version: str, engine: str) -> list[Pair]:
+    """Choose among `{a,b,c}` and put values for names; a field of which nothing is left becomes `-`."""
     ord_status = next((value for tag, value in pairs if tag == "39"), "*")
-    words = {"fill": ord_status if version == "FIX.4.2" else "F", "status": ord_status if version == "FIX.4.2" else "I"}
+    is_42 = version == "FIX.4.2"
+    miscounted = "5" if engine == "quickfix" else "" if is_42 else "16"
+    words = {"fill": ord_status if is_42 else "F", "status": ord_status if is_42 else "I", "miscounted": miscounted}
 
     def chosen(match: re.Match[str]) -> str:
         return words[match[1]] if match[1] in words else match[1].split(",")[VERSIONS.index(version)]

@@ -14,7 +14,7 @@ def step(line: str):
 
 def found(line: str, received: list[tuple[str, str]], captured: dict[str, str] | None = None) -> list[str]:
     expected = step(line)
-    pairs = in_version(expected.pairs, "FIX.4.4")
+    pairs = in_version(expected.pairs, "FIX.4.4", "native")
     return differences(pairs, received, captured if captured is not None else {}, is_whole=expected.is_whole)
 
 
@@ -64,8 +64,8 @@ def test_a_value_is_captured_once() -> None:
 
 def test_words_for_the_type_of_a_report() -> None:
     pairs = step("A < 35=8|150={fill}|39=1").pairs
-    assert dict(in_version(pairs, "FIX.4.2"))["150"] == "1"
-    assert dict(in_version(pairs, "FIX.4.4"))["150"] == "F"
+    assert dict(in_version(pairs, "FIX.4.2", "native"))["150"] == "1"
+    assert dict(in_version(pairs, "FIX.4.4", "native"))["150"] == "F"
 
 
 @pytest.mark.parametrize("text", ["", "A ? 35=8", "A < 39=1", "A < 35=8|x=1", "versions FIX.4.3", "A"])

@@ -21,7 +21,8 @@ _numbers = count(1)
 
 @pytest.mark.parametrize(("script", "version"), RUNS)
 async def test_the_venue_does_what_the_script_says(shared_venue: RunningVenue, script: Script, version: str) -> None:
-    await Player(shared_venue.fix_port, version, prefix=f"r{next(_numbers)}-").play(script)
+    engine = shared_venue.venue.config.gateway.engine
+    await Player(shared_venue.fix_port, version, engine=engine, prefix=f"r{next(_numbers)}-").play(script)
 
 
 async def test_a_session_has_so_many_subscriptions_and_no_more(shared_venue: RunningVenue) -> None:

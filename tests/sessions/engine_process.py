@@ -5,13 +5,12 @@ import sys
 from pathlib import Path
 
 from sessions.fix_text import parse
-from sessions.port import InboundMessage
-from sessions.quickfix_engine import QuickFixEngine
-from tests.sessions.house import venue_on
+from sessions.port import Engine, InboundMessage
+from tests.sessions.house import ENGINES, venue_on
 
 
 class Answering:
-    engine: QuickFixEngine
+    engine: Engine
 
     def __init__(self, *, failing: bool) -> None:
         self._failing = failing
@@ -33,11 +32,11 @@ class Answering:
             self.engine.send(message.session_id, [body.replace("|", "\x01")])
 
 
-def main(data_dir: str, port: str, mode: str) -> None:
+def main(data_dir: str, port: str, engine_name: str, mode: str) -> None:
     loop = asyncio.new_event_loop()
     application = Answering(failing=mode == "failing")
     applications = {"orders": application, "marketdata": application}
-    application.engine = QuickFixEngine(
+    application.engine = ENGINES[engine_name](
         venue_on(int(port)), data_dir=Path(data_dir), loop=loop, applications=applications
     )
     application.engine.start()

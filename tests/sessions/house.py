@@ -4,21 +4,24 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import uvloop
 from msgspec.structs import replace
 
 from configs.loader import ONE_MACHINE, Venue, load
 from sessions.fix_text import parse
+from sessions.native_engine import NativeEngine
 from sessions.port import InboundMessage
 from sessions.quickfix_engine import QuickFixEngine
 from tests.sessions.raw_client import RawClient
 
 DEADLINE_S = 10.0
 FIRMA1 = "FIX.4.4:FIRMA1"
+ENGINES = {"quickfix": QuickFixEngine, "native": NativeEngine}
 T = TypeVar("T")
 
 
@@ -65,21 +68,30 @@ def wait_for(condition: Callable[[], object], deadline_s: float = DEADLINE_S) ->
 class House:
     """A running engine; every call to it is made on its loop's thread, as in the venue."""
 
-    def __init__(self, data_dir: Path, *, inbound_messages_max: int = 10_000, **gateway: object) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        engine: str = "quickfix",
+        inbound_messages_max: int = 10_000,
+        engine_settings: Mapping[str, object] | None = None,
+        **gateway: object,
+    ) -> None:
         self.port = free_port()
         self.data_dir = data_dir
         self.orders = Recorder()
         self.marketdata = Recorder()
-        self.loop = asyncio.new_event_loop()
+        self.loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         self.engine = self.call(
-            lambda: QuickFixEngine(
+            lambda: ENGINES[engine](
                 venue_on(self.port, **gateway),
                 data_dir=data_dir,
                 loop=self.loop,
                 applications={"orders": self.orders, "marketdata": self.marketdata},
                 inbound_messages_max=inbound_messages_max,
+                **(engine_settings or {}),
             )
         )
 
@@ -98,7 +110,7 @@ class House:
         self.call(lambda: self.engine.send(session_id, [body.replace("|", "\x01") for body in bodies]))
 
     def close(self) -> None:
-        self.call(self.engine.stop)
+        self.engine.stop()  # not on the loop's thread, just as in the venue
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(DEADLINE_S)
         self.loop.close()

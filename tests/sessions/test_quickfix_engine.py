@@ -176,15 +176,15 @@ def test_sending_from_many_calls_keeps_their_order(house: House):
 # Starting and stopping
 
 
-def test_a_port_in_use_is_an_error_in_one_sentence(house: House, tmp_path: Path):
-    with open_house(tmp_path / "other", started=False) as second:
+def test_a_port_in_use_is_an_error_in_one_sentence(house: House, tmp_path: Path, engine_name: str):
+    with open_house(tmp_path / "other", engine=engine_name, started=False) as second:
         second.engine._port = house.port
         with pytest.raises(EngineError, match=f"port {house.port} cannot be used .*; change gateway.fix_port"):
             second.start()
 
 
-def test_stopping_logs_clients_out_and_keeps_what_was_queued(tmp_path: Path):
-    with open_house(tmp_path) as house:
+def test_stopping_logs_clients_out_and_keeps_what_was_queued(tmp_path: Path, engine_name: str):
+    with open_house(tmp_path, engine=engine_name) as house:
         client = RawClient(house.port, "FIX.4.4", "FIRMA1")
         client.log_on()
         house.send(FIRMA1, *(report(n) for n in range(500)))
@@ -194,13 +194,13 @@ def test_stopping_logs_clients_out_and_keeps_what_was_queued(tmp_path: Path):
     client.close()
 
 
-def test_stopping_does_not_wait_for_ever_for_a_client_that_does_not_read(tmp_path: Path):
-    with open_house(tmp_path) as house:
+def test_stopping_does_not_wait_for_ever_for_a_client_that_does_not_read(tmp_path: Path, engine_name: str):
+    with open_house(tmp_path, engine=engine_name) as house:
         stuck = RawClient(house.port, "FIX.4.4", "FIRMA1", receive_buffer=4096)
         stuck.log_on()
         house.send(FIRMA1, *(f"{report(n)}58={'x' * 5000}|" for n in range(2000)))
         begun = time.monotonic()
     assert time.monotonic() - begun < 15
     stuck.close()
-    with open_house(tmp_path, started=False) as house:
+    with open_house(tmp_path, engine=engine_name, started=False) as house:
         assert len(list(house.engine.sent_bodies(FIRMA1, 1))) == 2000

@@ -16,7 +16,7 @@ import pytest
 from tests.processes import is_alive, until
 from venue.data_directory import lock
 from venue.ephemeral import ephemeral_config, free_ports
-from venue.process import EX_CONFIG
+from venue.process import EX_CONFIG, EngineName
 from venue.up import RunningVenue
 
 NAMES = ["nats-server", "matcher-0", "matcher-1", "marketdata", "gateway"]
@@ -48,9 +48,10 @@ class Up:
 
 
 @asynccontextmanager
-async def up(config_path: Path, data_dir: Path) -> AsyncIterator[Up]:
+async def up(config_path: Path, data_dir: Path, *arguments: str) -> AsyncIterator[Up]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "venue", "up", "--config", str(config_path), "--data", str(data_dir)),
+        *arguments,
         stderr=asyncio.subprocess.PIPE,
         limit=1024 * 1024,
     )
@@ -119,6 +120,27 @@ async def test_whatever_is_killed_comes_back(venue: RunningVenue, name: str) -> 
     await venue.wait_ready(name, generation=2)
 
     socket.create_connection(("127.0.0.1", venue.fix_port)).close()
+
+
+@pytest.mark.parametrize("engine", ["native", "quickfix"])
+async def test_the_engine_asked_for_serves_and_ends_in_order_on_an_interrupt(
+    tmp_path: Path, engine: EngineName
+) -> None:
+    other = {"native": "quickfix", "quickfix": "native"}[engine]
+    config_path = ephemeral_config(tmp_path, gateway={"engine": other})
+    async with RunningVenue(config_path, tmp_path / "data", engine=engine) as venue:
+        assert venue.facts()["engine"] == engine
+        socket.create_connection(("127.0.0.1", venue.fix_port)).close()
+        assert (tmp_path / "data" / "fix" / "journal").exists() == (engine == "native")
+
+        os.kill(venue.processes["gateway"].pid, signal.SIGINT)  # which the import of quickfix takes for itself
+        await venue.wait_ready("gateway", generation=2)
+        assert "fix_engine_stopped" in (tmp_path / "data" / "logs" / "gateway.log").read_text()
+
+
+async def test_the_command_takes_an_engine(tmp_path: Path) -> None:
+    async with up(ephemeral_config(tmp_path), tmp_path / "data", "--engine", "quickfix") as running:
+        assert (await running.logged("venue_ready"))["engine"] == "quickfix"
 
 
 def test_free_ports_are_different() -> None:

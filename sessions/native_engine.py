@@ -1,0 +1,430 @@
+"""
+Our own engine behind `sessions.port`: FIX sessions in plain Python on the event loop, without a thread of their own.
+
+The protocol is in `native_session`, pure; here are its connections, its journals and the turns. A turn is one callback
+of the loop, after all that arrived together:
+
+    bytes of all connections -> Session.receive -> one `on_messages` for each application
+    bodies of all sends      -> Session.send    -> one write to each journal -> sync, by profile -> one to each socket
+
+So the busier it is, the more messages share a call, a journal write and a socket write, and nothing leaves before the
+journal has it.
+
+Bounds, each with its name in the log and in the `Tally`: connections, silence before the Logon, bytes of a message,
+garbage, messages waiting for a client that does not read, messages waiting for an application that holds. A second
+connection for a session that is connected is turned away; no number is used for it.
+
+An exception that is not expected ends the process (`fatal.stop_process`), which then recovers as from any crash.
+"""
+
+import asyncio
+import ssl
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from configs.loader import Venue
+from sessions import logon
+from sessions.accounts import Account, Accounts
+from sessions.delivery import Inbound, deliver
+from sessions.fatal import stop_process
+from sessions.journal_group import JournalGroup, SyncProfile
+from sessions.native_connection import Connection
+from sessions.native_events import Event
+from sessions.native_listener import listen
+from sessions.native_lobby import Guest
+from sessions.native_seat import Seat, SeatMaker
+from sessions.native_states import State
+from sessions.native_tally import Tally
+from sessions.port import Application, EngineError, InboundMessage
+
+log = structlog.get_logger(__name__)
+
+INBOUND_MESSAGES_MAX: Final = 10_000
+"""Messages of one application that may wait while it holds; beyond it its connections are not read."""
+CONNECTIONS_MAX: Final = 2_000
+LOGON_TIMEOUT_S: Final = 10.0
+
+_SYNC: Final[Mapping[str, SyncProfile]] = {"durable": "durable", "fast": "fast", "cluster": "durable"}
+_STOP_S: Final = 3.0
+
+
+class NativeEngine:
+    """`sessions.port.Engine` on asyncio."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        *,
+        data_dir: Path,
+        loop: asyncio.AbstractEventLoop,
+        applications: Mapping[str, Application],
+        inbound_messages_max: int = INBOUND_MESSAGES_MAX,
+        connections_max: int = CONNECTIONS_MAX,
+        logon_timeout_s: float = LOGON_TIMEOUT_S,
+        sync_profile: SyncProfile | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """
+        Open every session's journal; nothing listens yet.
+
+        Args:
+            venue: Gives the sessions, host, port and the bound of waiting output.
+            data_dir: Journals are kept in `fix/` below it; made if it is not there.
+            loop: The event loop on whose thread everything happens.
+            applications: By kind of session, "orders" and "marketdata".
+            inbound_messages_max: Messages of one application that may wait while it holds.
+            connections_max: Connections at once, logged on or not.
+            logon_timeout_s: How long a connection may be silent, or slow, before its Logon.
+            sync_profile: When journals are on disk; None: as the venue's durability asks.
+            tls: For the listener; None: plain TCP.
+
+        Raises:
+            EngineError: A journal or a dictionary cannot be opened.
+        """
+        gateway = venue.config.gateway
+        self.tally = Tally()
+        """For metrics, with `messages_in` and `messages_out`."""
+        self._host, self._port = gateway.fix_host, gateway.fix_port
+        self._venue_comp_id = venue.config.comp_id
+        self._outbound_messages_max = gateway.outbound_messages_max
+        self._inbound_messages_max = inbound_messages_max
+        self._connections_max = connections_max
+        self._logon_timeout_s = logon_timeout_s
+        self._tls = tls
+        self._loop = loop
+        self._accounts = Accounts(venue)
+        self._applications = applications
+        self._arrived: dict[str, list[Inbound]] = {kind: [] for kind in applications}
+        self._held: set[str] = set()
+        self._connections: set[Connection] = set()
+        self._dirty: dict[Seat, None] = {}
+        self._turn_due = False
+        self._stopped = False
+        self._closed = False
+        self._all_left: asyncio.Future[None] | None = None
+        self._server: asyncio.Task[asyncio.Server] | None = None
+        self._group = JournalGroup(sync_profile or _SYNC[venue.config.durability], loop=loop)
+        self._maker = SeatMaker(
+            venue.config.comp_id, data_dir / "fix" / "journal", self._group, logon_timeout_s=logon_timeout_s
+        )
+        self._seats: dict[str, Seat] = {}
+        for account in self._accounts:
+            self._open(account)
+
+    @property
+    def sessions_up(self) -> set[str]:
+        """See `Tally.sessions_up`."""
+        return self.tally.sessions_up
+
+    @property
+    def logons(self) -> int:
+        """See `Tally.logons`."""
+        return self.tally.logons
+
+    @property
+    def logons_refused(self) -> Counter[str]:
+        """See `Tally.logons_refused`."""
+        return self.tally.logons_refused
+
+    @property
+    def slow_readers_cut(self) -> int:
+        """See `Tally.slow_readers_cut`."""
+        return self.tally.slow_readers_cut
+
+    @property
+    def messages_in(self) -> int:
+        """Application messages received."""
+        return sum(seat.messages_in for seat in self._seats.values())
+
+    @property
+    def messages_out(self) -> int:
+        """Application messages sent or, for want of a connection, stored."""
+        return sum(seat.messages_out for seat in self._seats.values())
+
+    def inbound_waiting(self, kind: str) -> int:
+        """Messages, logons and logouts of one kind of session that wait for its application."""
+        return len(self._arrived[kind])
+
+    def outbound_waiting(self, session_id: str) -> int:
+        """See `Engine.outbound_waiting`: those of the current turn."""
+        return self._seats[session_id].uncommitted
+
+    def epoch(self, session_id: str) -> int:
+        """See `Engine.epoch`: when the numbers last began anew, in ns since 1970 UTC."""
+        return self._seats[session_id].journal.epoch
+
+    def resume_inbound(self, session_id: str, next_msg_seq_num: int) -> None:
+        """See `Engine.resume_inbound`."""
+        self._seats[session_id].session.expect_inbound(next_msg_seq_num)
+
+    def next_outbound(self, session_id: str) -> int:
+        """See `Engine.next_outbound`."""
+        return self._seats[session_id].session.next_outbound
+
+    def sent_bodies(self, session_id: str, begin_msg_seq_num: int) -> Iterable[tuple[int, str]]:
+        """See `Engine.sent_bodies`; market-data sessions keep no bodies."""
+        return self._seats[session_id].session.sent_bodies(begin_msg_seq_num)
+
+    def start(self) -> None:
+        """See `Engine.start`; on the loop's thread, whether the loop runs already or not."""
+        listener = listen(self._host, self._port)
+        protocol = partial(Connection, self, self._loop, self._logon_timeout_s)
+        self._server = self._loop.create_task(self._loop.create_server(protocol, sock=listener, ssl=self._tls))
+        log.info("fix_engine_started", host=self._host, port=self._port, sessions=len(self._seats))
+
+    def send(self, session_id: str, bodies: list[str]) -> None:
+        """See `Engine.send`."""
+        seat = self._seats[session_id]
+        seat.send(bodies, time.time_ns())
+        self.wake(seat)
+
+    def hold_inbound(self, kind: str) -> None:
+        """See `Engine.hold_inbound`."""
+        self._held.add(kind)
+
+    def release_inbound(self, kind: str) -> None:
+        """See `Engine.release_inbound`."""
+        if kind not in self._held:
+            return
+        self._held.discard(kind)
+        now_ns = time.time_ns()
+        for seat in self._seats_of(kind):
+            if seat.is_paused and seat.connection is not None:
+                seat.is_paused = False
+                seat.session.hold(now_ns, is_held=False)
+                seat.connection.resume_reading()
+            self._dirty[seat] = None
+        self._be_due()
+
+    def add_session(self, account: Account) -> None:
+        """
+        Let one more session log on, from now on.
+
+        Raises:
+            EngineError: It is there already, or its journal cannot be opened.
+        """
+        if account.key.session_id in self._seats:
+            raise EngineError(f"session {account.key.session_id} is there already; remove it first")
+        self._accounts.add(account)
+        self._open(account)
+
+    def remove_session(self, session_id: str) -> None:
+        """Let a session log on no more, and end it if it is up; its journal stays on disk, for its return."""
+        seat = self._seats[session_id]
+        self._accounts.remove(session_id)
+        seat.is_removed = True
+        if seat.connection is None:
+            self._forget(seat)
+        else:
+            self._digest(seat, seat.session.log_out("the session was removed", time.time_ns()))
+            self.wake(seat)
+
+    def stop(self) -> None:
+        """See `Engine.stop`; on any thread but the loop's, which does the work meanwhile."""
+        asyncio.run_coroutine_threadsafe(self.close(), self._loop).result()
+
+    async def close(self) -> None:
+        """
+        Log all sessions out and close, as `stop` does.
+
+        What was received but not yet delivered is dropped: it is not durable, so the next life asks for it again.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._server is not None:
+            (await self._server).close()
+        now_ns = time.time_ns()
+        for seat in self._seats.values():
+            if seat.connection is not None:
+                self._digest(seat, seat.session.log_out("the venue is closing", now_ns))
+                self._dirty[seat] = None
+        self._turn()
+        for connection in list(self._connections):
+            if connection.seat is None:
+                connection.abort()
+        await self._wait_for_connections(_STOP_S)
+        for connection in list(self._connections):
+            connection.close()
+        await self._wait_for_connections(_STOP_S)
+        self._turn()
+        self._closed = True
+        for seat in self._seats.values():
+            seat.journal.close()
+        await self._group.close()
+        log.info("fix_engine_stopped")
+
+    # What connections ask
+
+    def admit(self, connection: Connection) -> bool:
+        """See `Host.admit`."""
+        self._connections.add(connection)
+        return len(self._connections) <= self._connections_max and not self._stopped
+
+    def seat(self, guest: Guest, connection: Connection) -> Seat | str:
+        """See `Host.seat`."""
+        seat = self._seats.get(guest.key.session_id)
+        if seat is None or guest.target_comp_id != self._venue_comp_id or seat.is_removed or self._stopped:
+            return "unknown_session"
+        if seat.connection is not None:
+            return "duplicate_identity"
+        seat.connection = connection
+        seat.session.accept(time.time_ns())
+        return seat
+
+    def take(self, seat: Seat, data: bytes) -> None:
+        """See `Host.take`."""
+        try:
+            self._digest(seat, seat.session.receive(data, time.time_ns()))
+            if self._held:
+                self._pause_if_crowded(seat)
+            self.wake(seat)
+        except Exception:
+            stop_process("native_engine")
+
+    def wake(self, seat: Seat) -> None:
+        """See `Host.wake`: the session has its turn."""
+        self._dirty[seat] = None
+        self._be_due()
+
+    def turn_away(self, connection: Connection, reason: str) -> None:
+        """See `Host.turn_away`."""
+        self.tally.turn_away(connection.peer, reason)
+
+    def leave(self, connection: Connection) -> None:
+        """See `Host.leave`."""
+        self._connections.discard(connection)
+        if not self._connections and self._all_left is not None and not self._all_left.done():
+            self._all_left.set_result(None)
+        if connection.seat is not None:
+            self._part(connection.seat, connection)
+
+    # A turn
+
+    def _be_due(self) -> None:
+        if not self._turn_due:
+            self._turn_due = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Deliver what arrived, journal what happened, then write."""
+        if self._closed:
+            return
+        try:
+            self._deliver()
+            self._turn_due = False  # what is sent while delivering has its turn in this one
+            dirty, self._dirty = self._dirty, {}
+            now_ns = time.time_ns()
+            for seat in dirty:
+                self._digest(seat, seat.session.tick(now_ns))
+            writes = [write for seat in dirty if (write := self._commit(seat, now_ns)) is not None]
+            if self._group.profile == "durable" and writes:
+                self._group.when_synced(partial(_call_all, writes))
+            else:
+                _call_all(writes)
+        except Exception:
+            stop_process("native_engine")
+
+    def _deliver(self) -> None:
+        for kind, items in self._arrived.items():
+            if items and kind not in self._held and not self._stopped:
+                self._arrived[kind] = []
+                deliver(self._applications[kind], items)
+
+    def _commit(self, seat: Seat, now_ns: int) -> Callable[[], None] | None:
+        """Journal what a session did; returns how to write what may leave then."""
+        connection, session = seat.connection, seat.session
+        if connection is not None and session.output_waiting > self._outbound_messages_max:
+            self._cut_slow_reader(seat)
+        seat.commit(is_inbound_delivered=not self._arrived[seat.account.kind])
+        if connection is None or seat.connection is None:
+            return None
+        is_closing = session.state is State.CLOSING
+        data = session.take_output(now_ns) if connection.can_take or is_closing else b""
+        connection.promise(data)
+        if is_closing:
+            self._part(seat, connection)
+            return partial(_write_and_close, connection, data)
+        connection.arm(seat, now_ns)
+        if session.output_waiting and connection.can_take:
+            self.wake(seat)
+        return partial(connection.write, data) if data else None
+
+    def _digest(self, seat: Seat, events: list[Event]) -> None:
+        """Pass on what a session told."""
+        arrived = self._arrived[seat.account.kind]
+        for event in events:
+            if type(event) is InboundMessage:
+                seat.messages_in += 1
+                arrived.append(event)
+            elif (told := self.tally.note(seat.session_id, event)) is not None:
+                arrived.append(told)
+
+    def _cut_slow_reader(self, seat: Seat) -> None:
+        waiting, connection = seat.session.output_waiting, seat.connection
+        self.tally.cut_slow_reader(seat.session_id, waiting)
+        self._digest(seat, seat.session.cut("slow_reader", "the client does not read what it is sent"))
+        if connection is not None:
+            self._part(seat, connection)
+            connection.abort()
+
+    def _pause_if_crowded(self, seat: Seat) -> None:
+        kind = seat.account.kind
+        if kind in self._held and len(self._arrived[kind]) >= self._inbound_messages_max:
+            for other in self._seats_of(kind):
+                if other.connection is not None and not other.is_paused:
+                    other.is_paused = True
+                    other.session.hold(time.time_ns(), is_held=True)
+                    other.connection.pause_reading()
+
+    def _part(self, seat: Seat, connection: Connection) -> None:
+        """A connection's session is free for the next one, even while the old one still writes."""
+        connection.seat = None
+        seat.connection = None
+        seat.is_paused = False
+        self._digest(seat, seat.session.disconnect(time.time_ns()))
+        if seat.is_removed:
+            self._forget(seat)
+        else:
+            self.wake(seat)
+
+    # Seats
+
+    def _open(self, account: Account) -> None:
+        seat = self._maker.make(account, partial(self._authenticate, account.key.session_id))
+        self._seats[seat.session_id] = seat
+
+    def _authenticate(self, session_id: str, fields: dict[str, str]) -> logon.Refusal | None:
+        seat = self._seats[session_id]
+        loopback = seat.connection is not None and seat.connection.peer_is_loopback
+        return logon.check(self._accounts, seat.account.key, fields, peer_is_loopback=loopback)
+
+    def _forget(self, seat: Seat) -> None:
+        self._dirty.pop(seat, None)
+        seat.commit(is_inbound_delivered=not self._arrived[seat.account.kind])
+        seat.journal.close()
+        del self._seats[seat.session_id]
+
+    def _seats_of(self, kind: str) -> list[Seat]:
+        return [seat for seat in self._seats.values() if seat.account.kind == kind]
+
+    async def _wait_for_connections(self, timeout_s: float) -> None:
+        if self._connections:
+            self._all_left = self._loop.create_future()
+            await asyncio.wait([self._all_left], timeout=timeout_s)
+
+
+def _call_all(writes: list[Callable[[], None]]) -> None:
+    for write in writes:
+        write()
+
+
+def _write_and_close(connection: Connection, data: bytes) -> None:
+    connection.write(data)
+    connection.close()

@@ -1,0 +1,186 @@
+"""
+The venue's own FIX dictionaries: what it speaks, as tables, and as files in QuickFIX's XML format for its clients.
+
+`gateway/FIX.md` and `marketdata/FEED.md` say in words what these tables say by tag. Names, numbers, types and
+enumerations are FIX's; which messages and fields are here, and what the venue adds to a version, is ours. A field that
+the venue takes but does not look at has no enumeration here. After a change run
+
+    python -c "from sessions.rules_of_engagement import write; write()"
+
+and commit the files: `tests/sessions/test_rules_of_engagement.py` compares.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from sessions import venue_fields
+from sessions.venue_fields import FIX42, FIX44, FIX50SP2, FIXT11
+
+DIRECTORY: Final = Path(__file__).parent.parent / "configs" / "fix"
+"""Where the files are."""
+
+VERSIONS: Final = (FIX42, FIX44, FIXT11, FIX50SP2)
+
+_HEADER: Final = (
+    "8* 9* 35* 1128 1156 1129 49* 56* 115 128 90 91 34* 50 142 57 143 116 144 129 145 43 97 52* 122 212 213 347 369 "
+    "370 627( 628 629 630 )"
+)
+"""
+Members in their order: `11` a field, `11*` a required one, `11*4` one that FIX 4.x requires, `11@44,50` one that only
+those versions have there, `270/279=0` one that is required if 279 is 0, `453(` the beginning of a group and `)` its
+end. A version leaves out what it has no field for.
+"""
+
+_TRAILER: Final = "93 89 10*"
+
+_TEXT: Final = "58 354 355"
+_INSTRUMENT: Final = "22 48 460 461 167 207 106 107"
+_PARTIES: Final = "453( 448 447 452 2376 802( 523 803 ) )"
+_CLIENT: Final = f"1 76 109 526 583 660 2422 {_PARTIES}"
+_MARKS: Final = (
+    "47 77 114 204 376 2404 377 439 440 528 529 581 582 1028 1029 1030 1031 1032 1724 1725 1726 1815 2593( 2594 2595 )"
+)
+_INSTRUCTIONS: Final = "15 18 63 99 110 111 121 126 168 210 423@44,50 432 854 1138"
+
+_ORDER: Final = f"55*42 {_INSTRUMENT} 54* 60* 38 40* 44 59 21*42 100 1133 {_CLIENT} {_MARKS} {_INSTRUCTIONS} {_TEXT}"
+"""What FIX requires: that a limit order needs its price is the gateway's to say, in an ExecutionReport."""
+
+_SESSION: Final = {
+    "0": ("Heartbeat", "112"),
+    "1": ("TestRequest", "112*"),
+    "2": ("ResendRequest", "7* 16*"),
+    "3": ("Reject", f"45* 371 372 1130 1406 1131 373 {_TEXT}"),
+    "4": ("SequenceReset", "123 36*"),
+    "5": ("Logout", f"1409 {_TEXT}"),
+    "A": (
+        "Logon",
+        "98* 108* 95 96 141 789 383 384( 372 385 1130 1406 1131 ) 464 553 554 925@T11 1400 1401 "
+        "1402 1403 1404 1409 1137* 1407 1408 58@T11 354@T11 355@T11",
+    ),
+}
+_APPLICATION: Final = {
+    "D": ("NewOrderSingle", f"11* 81 {_ORDER}"),
+    "F": (
+        "OrderCancelRequest",
+        f"37 41*4 11* 55*42 {_INSTRUMENT} 54* 60* 38 100@50 1133 581 {_CLIENT} 376 2404 377@42 {_TEXT}",
+    ),
+    "G": ("OrderCancelReplaceRequest", f"37 41*4 11* {_ORDER}"),
+    "H": ("OrderStatusRequest", f"37 11*4 55*42 {_INSTRUMENT} 54* 790 1 76 109 526 583 660 {_PARTIES}"),
+    "8": (
+        "ExecutionReport",
+        "37* 11 41 17* 20* 790 527 150* 39* 103 1 55*42 54* 38 40 44 59 32/150=F 31/150=F 151* 14* 6*4 60 851 "
+        "880@50 1057 58",
+    ),
+    "9": ("OrderCancelReject", "37* 11* 41*4 39* 1 60 434* 102 58"),
+    "j": ("BusinessMessageReject", "45 372* 379 380* 58"),
+    "V": ("MarketDataRequest", f"262* 263* 264* 265 266 267*4( 269* ) 146*4( 55*4 {_INSTRUMENT} )"),
+    "W": (
+        "MarketDataSnapshotFullRefresh",
+        "262 55*42 779*50@50 83@4 268*4( 269* 270*42 271 272 273 346 1003 2446 83 )",
+    ),
+    "X": (
+        "MarketDataIncrementalRefresh",
+        "262 268*4( 279* 269/279=0 55 270/279=0 271 272 273 346 1003 2446 83 )",
+    ),
+    "Y": ("MarketDataRequestReject", "262* 281 58"),
+}
+
+_MEMBER: Final = re.compile(
+    r"(?P<tag>\d+)(?P<required>\*(?P<where>\w*))?(/(?P<when>\d+)=(?P<values>[\w,]+))?(@(?P<only>[\w,]+))?(?P<group>\()?"
+)
+
+
+def render(version: str) -> str:
+    """One dictionary, such as that of `FIX42`, as the text of its file."""
+    return _Rendering(version).text()
+
+
+def write(directory: Path = DIRECTORY) -> dict[str, Path]:
+    """Write all dictionaries; returns the files by version."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = {version: directory / f"{version}.xml" for version in VERSIONS}
+    for version, path in paths.items():
+        path.write_text(render(version), encoding="ascii")
+    return paths
+
+
+_ROOTS: Final[Mapping[str, dict[str, str]]] = {
+    FIX42: {"type": "FIX", "major": "4", "minor": "2", "servicepack": "0"},
+    FIX44: {"type": "FIX", "major": "4", "minor": "4", "servicepack": "0"},
+    FIXT11: {"type": "FIXT", "major": "1", "minor": "1", "servicepack": "0"},
+    FIX50SP2: {"type": "FIX", "major": "5", "minor": "0", "servicepack": "2"},
+}
+
+_NOTE: Final = "Written by sessions/rules_of_engagement.py; change the tables there."
+
+
+class _Rendering:
+    """One file in the making."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+        self._used: set[int] = set()
+
+    def text(self) -> str:
+        root = Element("fix", _ROOTS[self._version])
+        has_session, has_application = self._version != FIX50SP2, self._version != FIXT11
+        self._add(SubElement(root, "header"), _HEADER if has_session else "")
+        messages = SubElement(root, "messages", unspoken=venue_fields.UNSPOKEN[self._version])
+        if has_session:
+            self._add_messages(messages, "admin", _SESSION)
+        if has_application:
+            self._add_messages(messages, "app", _APPLICATION)
+        self._add(SubElement(root, "trailer"), _TRAILER if has_session else "")
+        SubElement(root, "components")
+        self._add_fields(SubElement(root, "fields", highest=str(venue_fields.HIGHEST_TAGS[self._version])))
+        indent(root, " ")
+        return f"<!-- {_NOTE} -->\n{tostring(root, encoding='unicode')}\n"
+
+    def _add_messages(self, messages: Element, category: str, table: Mapping[str, tuple[str, str]]) -> None:
+        for msg_type, (name, members) in table.items():
+            self._add(SubElement(messages, "message", name=name, msgtype=msg_type, msgcat=category), members)
+
+    def _add(self, parent: Element, members: str) -> None:
+        self._add_words(parent, iter(members.split()))
+
+    def _add_words(self, parent: Element, words: Iterator[str]) -> None:
+        for word in words:
+            if word == ")":
+                return
+            member = _MEMBER.fullmatch(word)
+            assert member is not None, word
+            is_here = self._exists(member)
+            child = self._member(member) if is_here else Element("skipped")
+            if member["group"]:
+                self._add_words(child, words)
+            if is_here:
+                parent.append(child)
+
+    def _member(self, member: re.Match[str]) -> Element:
+        attributes = {"name": self._use(int(member["tag"])), "required": "N"}
+        if member["required"] and self._is_of(member["where"]):
+            attributes["required"] = "Y"
+        elif member["when"]:
+            values = member["values"].replace(",", " ")
+            attributes |= {"required": "C", "when": f"{self._use(int(member['when']))}={values}"}
+        return Element("group" if member["group"] else "field", attributes)
+
+    def _exists(self, member: re.Match[str]) -> bool:
+        return venue_fields.exists(self._version, int(member["tag"])) and self._is_of(member["only"] or "")
+
+    def _is_of(self, versions: str) -> bool:
+        return self._version[3:].startswith(tuple(versions.split(",")))
+
+    def _use(self, tag: int) -> str:
+        self._used.add(tag)
+        return venue_fields.field(self._version, tag).name
+
+    def _add_fields(self, fields: Element) -> None:
+        for tag in sorted(self._used):
+            field = venue_fields.field(self._version, tag)
+            element = SubElement(fields, "field", number=str(tag), name=field.name, type=field.type)
+            for value, description in field.values.items():
+                SubElement(element, "value", enum=value, description=description)

@@ -1,0 +1,135 @@
+"""The venue's own dictionaries: as their tables say, true to the standard, and readable by QuickFIX."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import quickfix as fix
+
+from gateway.fix_fields import HARMLESS_TAGS, HEADER_TAGS, USED_TAGS
+from sessions import dictionary_xml
+from sessions.dictionary import Dictionary
+from sessions.dictionary_xml import Document, Member
+from sessions.rules_of_engagement import DIRECTORY, VERSIONS, render
+
+STOCK = Path(sys.prefix) / "share" / "quickfix"
+
+ADDED_FIELDS = {"FIX42": {"553", "554", "789"}, "FIXT11": {"384", "385"}}
+"""
+Fields that FIX 4.2 does not have: Username, Password and NextExpectedMsgSeqNum are FIX 4.4's. And fields that FIXT.1.1
+has, but not QuickFIX's file: its component MsgTypeGrp is empty.
+"""
+
+ADDED_PLACES = {
+    "FIX42": {("A", "553"), ("A", "554"), ("A", "789"), ("W", "83"), ("X", "83")},
+    "FIX44": {("W", "83"), ("X", "83")},
+    "FIXT11": {("A", tag) for tag in ("384", "372", "385", "1130", "1406", "1131")},
+}
+"""Fields where the standard does not have them: RptSeq(83) numbers what the feed says of a book."""
+
+
+def stock(version: str) -> Document:
+    path = STOCK / f"{version}.xml"
+    if not path.exists():
+        pytest.skip(f"the quickfix package has not installed {path.name}")
+    return dictionary_xml.read(path)
+
+
+def ours(version: str) -> Document:
+    return dictionary_xml.read(DIRECTORY / f"{version}.xml")
+
+
+def tags_in(members: tuple[Member, ...]) -> Iterator[str]:
+    for member in members:
+        yield member.tag
+        yield from tags_in(member.group)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_files_are_what_the_tables_say(version: str):
+    assert (DIRECTORY / f"{version}.xml").read_text() == render(version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_quickfix_can_read_them(version: str):
+    fix.DataDictionary(str(DIRECTORY / f"{version}.xml"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_field_has_the_standards_number_name_type_and_values(version: str):
+    standard = stock(version)
+    for tag, field in ours(version).fields.items():
+        if tag in ADDED_FIELDS.get(version, ()):
+            assert tag not in standard.fields
+            assert field[:3] == stock("FIX50SP2").fields[tag][:3]
+        else:
+            assert field[:3] == standard.fields[tag][:3]
+            assert field.values <= standard.fields[tag].values
+            assert not field.values or field.values == standard.fields[tag].values
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_field_stands_where_the_standard_has_it(version: str):
+    standard, document = stock(version), ours(version)
+    added = {
+        (msg_type, tag)
+        for msg_type, members in document.messages.items()
+        for tag in tags_in(members)
+        if tag not in set(tags_in(standard.messages[msg_type]))
+    }
+    assert added == ADDED_PLACES.get(version, set())
+    if version != "FIX50SP2":
+        assert set(tags_in(document.header)) == set(tags_in(standard.header))
+        assert set(tags_in(document.trailer)) == set(tags_in(standard.trailer))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_the_standard_requires_is_required_and_nothing_else(version: str):
+    def required(members: tuple[Member, ...]) -> set[str]:
+        return {member.tag for member in members if member.required}
+
+    standard, document = stock(version), ours(version)
+    assert required(document.header) == required(standard.header)
+    for msg_type, members in document.messages.items():
+        assert required(members) == required(standard.messages[msg_type]), msg_type
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_message_type_of_the_standard_is_known(version: str):
+    document, standard = ours(version), stock(version)
+    assert set(document.messages) | document.unspoken_msg_types == set(standard.messages)
+    assert not set(document.messages) & document.unspoken_msg_types
+
+
+def test_newest_version_knows_every_tag_that_the_gateway_takes():
+    retired = {"47", "76", "81", "109", "204", "370", "439", "440"}  # 4.2 and 4.4 have them
+    dictionary = Dictionary.load(DIRECTORY / "FIXT11.xml", DIRECTORY / "FIX50SP2.xml")
+    missing = {tag for tag in HEADER_TAGS | USED_TAGS | HARMLESS_TAGS if not dictionary.name(tag)}
+    assert missing <= retired
+    older = Dictionary.load(DIRECTORY / "FIX42.xml")
+    assert all(older.name(tag) for tag in retired)
+
+
+def samples() -> Iterator[tuple[str, str]]:
+    page = (DIRECTORY.parent.parent / "gateway" / "FIX.md").read_text()
+    for begin_string, block in re.findall(r"```fix (\S+)\n(.*?)```", page, re.DOTALL):
+        for line in block.splitlines():
+            yield begin_string, line.split(maxsplit=2)[2]
+
+
+def test_all_samples_of_the_gateways_page_are_sound():
+    dictionaries = {
+        "FIX.4.2": Dictionary.load(DIRECTORY / "FIX42.xml"),
+        "FIX.4.4": Dictionary.load(DIRECTORY / "FIX44.xml"),
+        "FIXT.1.1": Dictionary.load(DIRECTORY / "FIXT11.xml", DIRECTORY / "FIX50SP2.xml"),
+    }
+    checked = 0
+    for begin_string, sample in samples():
+        msg_type, *body = (tuple(field.split("=", 1)) for field in sample.strip("|").split("|"))
+        head = (("8", begin_string), ("9", "1"), msg_type, ("34", "1"), ("49", "A"), ("52", "20260105-09:30:00"))
+        fault = dictionaries[begin_string].check(msg_type[1], [*head, ("56", "B"), *body, ("10", "000")])
+        assert fault is None or (msg_type[1], fault.reason) == ("q", 3), sample  # q is the sample of what is not spoken
+        checked += 1
+    assert checked > 40
