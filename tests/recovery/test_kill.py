@@ -14,6 +14,8 @@ from collections import Counter
 import pytest
 
 from simulators.fix_client import FixClient
+from simulators.fix_session import SessionState
+from tests.processes import until
 from tests.recovery.persistent_trader import PersistentTrader
 from venue.up import RunningVenue
 
@@ -104,12 +106,47 @@ async def test_reports_of_an_offline_session_are_there_when_it_logs_on_again_aft
     other.abort()
 
 
-async def test_every_process_serves_its_metrics(venue: RunningVenue) -> None:
-    def scrape(name: str) -> str:
-        port = venue.processes[name].details["metrics_port"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
-            return str(page.read().decode())
+async def test_orders_that_never_reached_the_log_are_asked_for_again(venue: RunningVenue) -> None:
+    """JetStream stands still, and a session's very first order is taken by a gateway that dies."""
+    answers: asyncio.Queue[str] = asyncio.Queue()
 
+    async def log_on(state: SessionState) -> FixClient:
+        return await FixClient.connect(
+            "127.0.0.1",
+            venue.fix_port,
+            begin_string="FIX.4.4",
+            sender_comp_id="FIRMC1",
+            password="example-firmc1",
+            state=state,
+            on_message=lambda text, _received_ns: answers.put_nowait(text),
+        )
+
+    client = await log_on(SessionState())
+    server = venue.processes["nats-server"].pid
+    os.kill(server, signal.SIGSTOP)
+    try:
+        client.send("35=D\x0111=first\x0155=TEST1\x0154=1\x0138=5\x0140=2\x0144=90.00\x0160=20260101-00:00:00\x01")
+        await until(lambda: 'gateway_requests_total{msg_type="D"} 1.0' in scrape(venue, "gateway"))
+        os.kill(venue.processes["gateway"].pid, signal.SIGKILL)
+    finally:
+        os.kill(server, signal.SIGCONT)
+    await venue.wait_ready("gateway", generation=2)
+    client.abort()
+    client = await log_on(client.state)
+    answer = await asyncio.wait_for(answers.get(), 30)
+    assert "\x0111=first\x01" in answer
+    assert "\x01150=0\x01" in answer
+    await client.logout()
+    assert answers.empty()
+
+
+def scrape(venue: RunningVenue, name: str) -> str:
+    port = venue.processes[name].details["metrics_port"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+        return str(page.read().decode())
+
+
+async def test_every_process_serves_its_metrics(venue: RunningVenue) -> None:
     expected = {
         "gateway": [
             "gateway_requests_total",
@@ -121,6 +158,6 @@ async def test_every_process_serves_its_metrics(venue: RunningVenue) -> None:
         "marketdata": ["marketdata_md_seq", "marketdata_increments_published_total"],
     }
     for name, metrics in expected.items():
-        page = await asyncio.to_thread(scrape, name)
+        page = await asyncio.to_thread(scrape, venue, name)
         for metric in metrics:
             assert metric in page
