@@ -124,12 +124,12 @@ def _open_engine(settings: Settings, applications: Mapping[str, Application]) ->
     """
     venue, data_dir, loop = settings.venue, settings.data_dir, asyncio.get_running_loop()
     if venue.config.gateway.engine == "native":
-        from sessions.native_engine import NativeEngine  # noqa: PLC0415
+        from sessions.native.engine import NativeEngine  # noqa: PLC0415
 
         return NativeEngine(venue, data_dir=data_dir, loop=loop, applications=applications, tls=_tls(settings))
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
-        from sessions.quickfix_engine import QuickFixEngine  # noqa: PLC0415 - it changes what SIGINT does
+        from sessions.quickfix.engine import QuickFixEngine  # noqa: PLC0415 - it changes what SIGINT does
     except ModuleNotFoundError as error:
         if error.name != "quickfix":
             raise

@@ -215,5 +215,8 @@ def refused(
 
 
 def _unsupported_message(fields: Mapping[str, str]) -> FieldRefused:
-    text = f"MsgType(35) {quoted(fields.get('35', ''))} is not taken here; send D, F, G or H"
+    msg_type = fields.get("35", "")
+    text = f"MsgType(35) {quoted(msg_type)} is not taken here; send D, F, G or H"
+    if msg_type == "V":
+        text += "; market data is on a session of kind marketdata"
     return FieldRefused(RejectReason.UNSUPPORTED_MESSAGE, "35", text)

@@ -25,7 +25,6 @@ from rich.console import Console
 from rich.live import Live
 
 from bus.connection import Bus, BusError
-from configs.loader import ConfigError
 from marketdata.client import BookReader
 from marketdata.messages import BookIncrement
 from marketdata.replica import Change, Replica
@@ -35,13 +34,11 @@ from simulators.histogram import Histogram
 from simulators.load import new_run_tag
 from simulators.screen import LEVELS, Key, Keyboard, View, chosen, draw
 from venue import logs
-from venue.data_directory import DataDirectoryError, open_directory
+from venue.data_directory import check_store, open_directory, open_logs
 from venue.ephemeral import ephemeral_config
-from venue.process import EngineName, StartError, add_engine_argument
-from venue.supervised_process import SupervisorError
-from venue.up import RunningVenue
+from venue.process import EngineName, add_engine_argument
+from venue.up import START_FAILURES, RunningVenue, exit_status
 
-EX_SOFTWARE: Final = 70
 DEFAULT_SECONDS: Final = 20.0
 """Length of a run that has neither a screen to quit from nor `--seconds`."""
 DEFAULT_RATE: Final = 400.0
@@ -53,7 +50,7 @@ _REFRESH_S: Final = 0.25
 _RATE_REFRESHES: Final = 9  # over which rates are taken: two seconds
 _LATENCY_REFRESHES: Final = 20  # after which the latencies shown begin anew: five seconds
 
-_FAILURES: Final = (ConfigError, DataDirectoryError, StartError, SupervisorError, FixClientError, BusError)
+_FAILURES: Final = (*START_FAILURES, FixClientError, BusError)
 """What may keep a demo from running; each says why in one sentence."""
 
 
@@ -266,11 +263,11 @@ def main(argv: list[str] | None = None) -> int:
                 screen=has_screen,
                 engine=options.engine,
             )
-            with _logging_to(directory / "logs" / "demo.log"):
+            with _logging_to(open_logs(directory) / "demo.log"):
                 summary = _run(demo)
     except _FAILURES as error:
         say.write(f"outcry demo: {error}\n")
-        return EX_SOFTWARE
+        return exit_status(error)
     if summary is None:
         return 130
     sys.stdout.write(_told(summary) if has_screen else f"{orjson.dumps(summary).decode()}\n")
@@ -286,7 +283,9 @@ def _run(demo: Demo) -> dict[str, Any] | None:
 def _directory(chosen_path: Path | None, say: TextIO) -> Iterator[Path]:
     """The directory that was asked for; else a temporary one, which only a failure leaves behind, for its logs."""
     if chosen_path is not None:
-        yield open_directory(chosen_path)
+        directory = open_directory(chosen_path)
+        check_store(directory)
+        yield directory
         return
     directory = Path(tempfile.mkdtemp(prefix="outcry-demo-"))
     try:
@@ -303,7 +302,6 @@ def _directory(chosen_path: Path | None, say: TextIO) -> Iterator[Path]:
 @contextlib.contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """Log to a file while inside: the screen and standard error are for people."""
-    path.parent.mkdir(exist_ok=True)
     with path.open("a") as file, contextlib.redirect_stderr(file):
         logs.configure("demo")
         yield

@@ -137,8 +137,8 @@ def _figures(view: View) -> RenderableType:
     for _ in range(3):
         table.add_column(ratio=1)
     table.add_row(
-        f"[bold]{view.requests_per_s:,}[/] orders/s",
-        f"{view.requests:,} orders",
+        f"[bold]{view.requests_per_s:,}[/] requests/s",
+        f"{view.requests:,} requests",
         f"sessions up {view.sessions_up}/{view.sessions}",
     )
     table.add_row(
@@ -148,7 +148,7 @@ def _figures(view: View) -> RenderableType:
     )
     table.add_row(
         f"{view.unanswered:,} unanswered",
-        f"{view.rejects:,} rejects",
+        f"{view.rejects:,} reject{'s' * (view.rejects != 1)}",
         f"FIX port {view.fix_port}",
     )
     names = ("p50", "p90", "p99", "max")

@@ -13,15 +13,19 @@ PYTHON_FILES = sorted([*SOURCES, *(ROOT / "tests").rglob("*.py")])
 
 VOCABULARY = ("matcher.orders", "matcher.commands", "matcher.events", "matcher.rejects", "matcher.instruments")
 
+NATIVE_CORE = (
+    *("checks", "events", "framing", "inbound", "line", "lobby", "logon", "messages", "outbound", "receiver"),
+    *("session", "shapes", "states"),
+)
 PURE = {
     "matcher": ("orders", "commands", "events", "rejects", "instruments", "book", "engine", "snapshot"),
     "bus": ("subjects", "records"),
     "gateway": ("fix_fields", "fix_inbound", "fix_outbound", "reports"),
     "marketdata": ("book", "replica", "messages", "snapshots", "fix_messages", "fix_views"),
     "sessions": (
-        *("fix_text", "accounts", "native_checks", "native_events", "native_framing", "native_inbound", "native_line"),
-        *("native_lobby", "native_logon", "native_messages", "native_outbound", "native_receiver", "native_session"),
-        *("native_shapes", "native_states"),
+        *("fix_text", "accounts", "dictionary/formats", "dictionary/plans", "dictionary/venue_fields"),
+        *(f"native/{module}" for module in NATIVE_CORE),
+        "journal/records",
     ),
 }
 IMPURE_IMPORTS = {"asyncio", "nats", "os", "quickfix", "random", "secrets", "socket", "threading", "uuid"}
@@ -98,7 +102,7 @@ def test_the_pure_matcher_imports_nothing_of_ours_outside_it(module: str) -> Non
 
 def test_one_module_imports_quickfix() -> None:
     importers = [relative(path) for path in SOURCES if any(is_within(name, "quickfix") for name in imports(path))]
-    assert importers == ["sessions/quickfix_engine.py"]
+    assert importers == ["sessions/quickfix/engine.py"]
 
 
 def test_only_the_bus_imports_nats() -> None:

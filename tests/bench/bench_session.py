@@ -84,7 +84,7 @@ def serve(engine_name: str, data_dir: Path, port: int, sync: str) -> None:
     applications = {"orders": application, "marketdata": application}
     venue = venue_on(port)
     if engine_name == "native":
-        from sessions.native_engine import NativeEngine  # noqa: PLC0415 - one engine a process
+        from sessions.native.engine import NativeEngine  # noqa: PLC0415 - one engine a process
 
         application.engine = NativeEngine(
             venue,
@@ -94,7 +94,7 @@ def serve(engine_name: str, data_dir: Path, port: int, sync: str) -> None:
             sync_profile=sync,  # type: ignore[arg-type]
         )
     else:
-        from sessions.quickfix_engine import QuickFixEngine  # noqa: PLC0415 - one engine a process
+        from sessions.quickfix.engine import QuickFixEngine  # noqa: PLC0415 - one engine a process
 
         application.engine = QuickFixEngine(venue, data_dir=data_dir, loop=loop, applications=applications)
     application.engine.start()

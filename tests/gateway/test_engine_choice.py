@@ -27,12 +27,12 @@ def test_an_engine_without_tls_cannot_replace_one_with_it() -> None:
 
 async def test_our_own_engine_needs_no_quickfix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "quickfix", None)
-    monkeypatch.delitem(sys.modules, "sessions.quickfix_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "sessions.quickfix.engine", raising=False)
 
     engine = _open_engine(settings("native", tmp_path), {})
 
     assert engine.next_outbound("FIX.4.4:FIRMA1") == 1
-    assert "sessions.quickfix_engine" not in sys.modules
+    assert "sessions.quickfix.engine" not in sys.modules
     await asyncio.to_thread(engine.stop)
 
 
@@ -40,7 +40,7 @@ async def test_quickfix_where_it_is_not_installed_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "quickfix", None)
-    monkeypatch.delitem(sys.modules, "sessions.quickfix_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "sessions.quickfix.engine", raising=False)
 
     with pytest.raises(
         EngineError, match=r"not installed; `\./outcry test` installs it, and so does `--engine quickfix`"

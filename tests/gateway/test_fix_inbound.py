@@ -118,6 +118,10 @@ def test_a_refusal_echoes_the_client_and_says_what_to_do() -> None:
 REFUSALS = [
     # message, changes, reason, tag at fault, part of the text
     ("35=AE|11=a-1", "", R.UNSUPPORTED_MESSAGE, 35, "MsgType(35) 'AE' is not taken here; send D, F, G or H"),
+    (
+        "35=V|262=m-1", "", R.UNSUPPORTED_MESSAGE, 35,
+        "MsgType(35) 'V' is not taken here; send D, F, G or H; market data is on a session of kind marketdata",
+    ),
     (NEW_ORDER, "35=-", R.UNSUPPORTED_MESSAGE, 35, "''"),
     (NEW_ORDER, "11=-", R.MISSING_TAG, 11, "MsgType(35) D also needs ClOrdID(11)"),
     (NEW_ORDER, "38=-", R.MISSING_TAG, 38, "OrderQty(38)"),

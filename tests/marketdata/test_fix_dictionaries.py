@@ -27,7 +27,7 @@ from marketdata.fix_messages import (
 from marketdata.fix_views import View, ViewKey
 from matcher.events import TradePrint
 from matcher.orders import BUY, SELL
-from sessions import dictionaries
+from sessions.quickfix import dictionaries
 
 from .conftest import NOW_NS, SYMBOL, public
 

@@ -19,7 +19,7 @@ from matcher.events import TradePrint
 from matcher.orders import BUY, SELL
 from sessions.fix_text import pairs
 from sessions.port import InboundMessage
-from sessions.quickfix_engine import QuickFixEngine
+from sessions.quickfix.engine import QuickFixEngine
 from simulators.fix_client import FixClient
 
 from .conftest import NOW_NS, SYMBOL, public

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from configs.loader import ONE_MACHINE, Venue, load
 from sessions.fix_text import parse
-from sessions.native_engine import NativeEngine
+from sessions.native.engine import NativeEngine
 from sessions.port import InboundMessage
-from sessions.quickfix_engine import QuickFixEngine
+from sessions.quickfix.engine import QuickFixEngine
 from tests.sessions.raw_client import RawClient
 
 DEADLINE_S = 10.0

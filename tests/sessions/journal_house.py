@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sessions.journal import JournalLimits, SessionJournal
+from sessions.journal.journal import JournalLimits, SessionJournal
 
 SESSION = "FIX.4.4:FIRMA1"
 EPOCH = 1_763_000_000_000_000_000

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from sessions.journal import JournalLimits, SessionJournal
+from sessions.journal.journal import JournalLimits, SessionJournal
 
 SESSION = "FIX.4.4:FIRMA1"
 LIMITS = JournalLimits(segment_bytes=1 << 16, bytes_max=1 << 20, days_kept=2, epochs_kept=2)

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sessions.dictionary import Dictionary, Strictness
+from sessions.dictionary.dictionary import Dictionary, Strictness
 from sessions.fix_text import SOH, pairs, utc_timestamp
 from sessions.logon import Refusal
-from sessions.native_events import Closing, Event, MemoryStore, SessionSettings
-from sessions.native_session import Session
+from sessions.native.events import Closing, Event, MemoryStore, SessionSettings
+from sessions.native.session import Session
 from sessions.port import InboundMessage
 from tests.sessions.raw_client import frame
 

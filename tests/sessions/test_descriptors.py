@@ -1,6 +1,6 @@
 import os
 
-from sessions.descriptors import FREED, LowDescriptors
+from sessions.quickfix.descriptors import FREED, LowDescriptors
 
 
 def next_number() -> int:

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import pytest
 import quickfix as fix
 
-from sessions import dictionaries
+from sessions.quickfix import dictionaries
 
 
 @pytest.fixture(scope="module")

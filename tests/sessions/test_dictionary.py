@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions.dictionary import Dictionary, DictionaryError, Fault, Strictness
-from sessions.rules_of_engagement import DIRECTORY
+from sessions.dictionary.dictionary import Dictionary, DictionaryError, Fault, Strictness
+from sessions.dictionary.rules_of_engagement import DIRECTORY
 
 STOCK = Path(sys.prefix) / "share" / "quickfix"
 

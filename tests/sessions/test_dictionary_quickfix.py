@@ -14,8 +14,8 @@ import quickfix as fix
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessions.dictionary import Dictionary, Reason
-from sessions.rules_of_engagement import DIRECTORY
+from sessions.dictionary.dictionary import Dictionary, Reason
+from sessions.dictionary.rules_of_engagement import DIRECTORY
 
 SOH = "\x01"
 

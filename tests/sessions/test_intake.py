@@ -1,7 +1,7 @@
 import asyncio
 import threading
 
-from sessions.intake import BATCH_ITEMS_MAX, Intake
+from sessions.quickfix.intake import BATCH_ITEMS_MAX, Intake
 
 DEADLINE_S = 10.0
 

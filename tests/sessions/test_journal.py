@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessions.journal import JournalError, JournalLimits
-from sessions.journal_records import FRAME_HEAD_BYTES
+from sessions.journal.journal import JournalError, JournalLimits
+from sessions.journal.records import FRAME_HEAD_BYTES
 from tests.sessions.journal_house import EPOCH, SMALL, files, numbers, only_file, opened, send, standing, text
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sessions import journal_group
-from sessions.journal import JournalLimits, SessionJournal
-from sessions.journal_group import JournalGroup, SyncProfile, SyncWork
+from sessions.journal import group as journal_group
+from sessions.journal.group import JournalGroup, SyncProfile, SyncWork
+from sessions.journal.journal import JournalLimits, SessionJournal
 
 LIMIT_S = 30
 

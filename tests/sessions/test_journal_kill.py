@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sessions.journal import SessionJournal
+from sessions.journal.journal import SessionJournal
 from tests.processes import is_alive
 from tests.sessions import journal_writer
 from tests.sessions.journal_writer import EPOCH_STEP, LIMITS, SESSION, commits, inbound_at

@@ -7,8 +7,8 @@ from urllib.parse import quote
 import pytest
 from structlog.testing import capture_logs
 
-from sessions.journal import JournalError, JournalLimits, SessionJournal
-from sessions.journal_records import decode_header, encode_frame
+from sessions.journal.journal import JournalError, JournalLimits, SessionJournal
+from sessions.journal.records import decode_header, encode_frame
 from tests.sessions.journal_house import EPOCH, SESSION, files, numbers, only_file, opened, send, standing
 
 FILE_A_COMMIT = JournalLimits(segment_bytes=1, bytes_max=10_000)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessions.native_framing import Framer, Garbage, StreamEnd, checksum
+from sessions.native.framing import Framer, Garbage, StreamEnd, checksum
 from tests.sessions.raw_client import frame
 
 ONE = frame("FIX.4.4", "35=0\x0134=1\x01")

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from sessions.fix_text import parse
-from sessions.native_events import (
+from sessions.native.events import (
     Closing,
     Event,
     LoggedOn,
@@ -15,8 +15,8 @@ from sessions.native_events import (
     RejectReceived,
     SessionSettings,
 )
-from sessions.native_session import Session
-from sessions.native_states import TRANSITIONS, Happening, State, after
+from sessions.native.session import Session
+from sessions.native.states import TRANSITIONS, Happening, State, after
 from sessions.port import InboundMessage
 from tests.sessions.native_talk import DICTIONARIES, NOON_NS, ORDER, REPORT, S, Talk, only_password, soh
 

@@ -6,11 +6,11 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessions.native_events import Event
-from sessions.native_framing import MESSAGE_BYTES_MAX, Framer
-from sessions.native_lobby import Lobby
-from sessions.native_messages import read_fields, read_text
-from sessions.native_shapes import SEEN_OFTEN, FieldReader
+from sessions.native.events import Event
+from sessions.native.framing import MESSAGE_BYTES_MAX, Framer
+from sessions.native.lobby import Lobby
+from sessions.native.messages import read_fields, read_text
+from sessions.native.shapes import SEEN_OFTEN, FieldReader
 from tests.sessions.native_talk import ORDER, REPORT, Talk
 from tests.sessions.raw_client import frame
 

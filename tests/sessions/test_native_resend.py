@@ -6,14 +6,14 @@ The numbers in the names are those of the test cases of the FIX session protocol
 
 import pytest
 
-from sessions.native_events import (
+from sessions.native.events import (
     Closing,
     LoggedOff,
     LoggedOn,
     NumbersReset,
     ResendAsked,
 )
-from sessions.native_states import State
+from sessions.native.states import State
 from sessions.port import InboundMessage
 from tests.sessions.native_talk import AGAIN, NOON_NS, ORDER, REPORT, S, Talk, closing, messages, soh, store_at
 

@@ -6,7 +6,7 @@ The numbers in the names are those of the test cases of the FIX session protocol
 
 import pytest
 
-from sessions.native_events import (
+from sessions.native.events import (
     Closing,
     Garbled,
     LoggedOff,
@@ -15,8 +15,8 @@ from sessions.native_events import (
     NumbersReset,
     RejectSent,
 )
-from sessions.native_session import NEVER_NS
-from sessions.native_states import State
+from sessions.native.session import NEVER_NS
+from sessions.native.states import State
 from sessions.port import InboundMessage
 from tests.sessions.native_talk import AGAIN, NOON_NS, ORDER, REPORT, S, Talk, closing, messages, store_at
 

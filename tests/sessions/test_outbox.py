@@ -1,6 +1,6 @@
 import threading
 
-from sessions.outbox import Outbox
+from sessions.quickfix.outbox import Outbox
 
 DEADLINE_S = 10.0
 

@@ -5,7 +5,7 @@ import pytest
 
 from sessions.fix_text import parse
 from sessions.port import EngineError
-from sessions.quickfix_settings import SENDING_TIME_TOLERANCE_S
+from sessions.quickfix.settings import SENDING_TIME_TOLERANCE_S
 from tests.sessions.house import (
     FIRMA1,
     House,

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sessions.quickfix_store import SessionStore
+from sessions.quickfix.store import SessionStore
 
 
 class Files:

@@ -9,10 +9,10 @@ import pytest
 import quickfix as fix
 
 from gateway.fix_fields import HARMLESS_TAGS, HEADER_TAGS, USED_TAGS
-from sessions import dictionary_xml
-from sessions.dictionary import Dictionary
-from sessions.dictionary_xml import Document, Member
-from sessions.rules_of_engagement import DIRECTORY, VERSIONS, render
+from sessions.dictionary import xml_reader
+from sessions.dictionary.dictionary import Dictionary
+from sessions.dictionary.rules_of_engagement import DIRECTORY, VERSIONS, render
+from sessions.dictionary.xml_reader import Document, Member
 
 STOCK = Path(sys.prefix) / "share" / "quickfix"
 
@@ -34,11 +34,11 @@ def stock(version: str) -> Document:
     path = STOCK / f"{version}.xml"
     if not path.exists():
         pytest.skip(f"the quickfix package has not installed {path.name}")
-    return dictionary_xml.read(path)
+    return xml_reader.read(path)
 
 
 def ours(version: str) -> Document:
-    return dictionary_xml.read(DIRECTORY / f"{version}.xml")
+    return xml_reader.read(DIRECTORY / f"{version}.xml")
 
 
 def tags_in(members: tuple[Member, ...]) -> Iterator[str]:

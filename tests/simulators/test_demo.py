@@ -122,7 +122,7 @@ def test_the_screen_shows_the_book_follows_the_keys_and_gives_the_terminal_back(
         return text in seen.decode(errors="replace")
 
     demo = start("--symbols", "5", terminal=theirs)
-    demo.until(lambda: shows("orders/s") and shows("─ AAPL ─") and shows("█"))
+    demo.until(lambda: shows("requests/s") and shows("─ AAPL ─") and shows("█"))
     seen.clear()
     os.write(ours, b"n")
     demo.until(lambda: shows("─ MSFT ─"))

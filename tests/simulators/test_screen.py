@@ -88,9 +88,9 @@ def test_the_last_trades_stand_newest_first():
 @pytest.mark.parametrize(
     "words",
     [
-        "1,234 orders/s",
+        "1,234 requests/s",
         "567 trades/s",
-        "98,765 orders",
+        "98,765 requests",
         "2,222 trades",
         "17 rejects",
         "3 unanswered",
@@ -104,6 +104,11 @@ def test_the_last_trades_stand_newest_first():
 )
 def test_the_figures_of_the_run_are_shown(words):
     assert words in " ".join(shown(VIEW).split())
+
+
+@pytest.mark.parametrize(("rejects", "words"), [(0, "0 rejects"), (1, "1 reject"), (2, "2 rejects")])
+def test_one_reject_is_no_plural(rejects, words):
+    assert f" {words} FIX port" in " ".join(shown(changed(rejects=rejects)).split())
 
 
 def test_symbols_are_numbered_and_the_chosen_one_heads_its_book():

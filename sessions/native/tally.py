@@ -5,7 +5,7 @@ from collections import Counter
 import structlog
 
 from sessions.delivery import SessionDown, SessionUp
-from sessions.native_events import (
+from sessions.native.events import (
     Closing,
     Event,
     Garbled,
@@ -29,7 +29,7 @@ class Tally:
         self.logons = 0
         """Logons accepted."""
         self.logons_refused: Counter[str] = Counter()
-        """Logons refused, by reason: see `sessions.logon` and `native_events.LogonRefused`."""
+        """Logons refused, by reason: see `sessions.logon` and `events.LogonRefused`."""
         self.connections_refused: Counter[str] = Counter()
         """Connections closed before they had a session, by reason."""
         self.connections_closed: Counter[str] = Counter()
@@ -37,7 +37,7 @@ class Tally:
         self.rejects_sent: Counter[int] = Counter()
         """Messages rejected, by SessionRejectReason(373)."""
         self.garbled: Counter[str] = Counter()
-        """Bytes skipped, by reason: see `native_framing.Garbage`."""
+        """Bytes skipped, by reason: see `framing.Garbage`."""
         self.slow_readers_cut = 0
         """Clients that did not read what they were sent."""
 

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from sessions.dictionary_types import DATA_TYPES, Accepts, accepts_value
-from sessions.dictionary_xml import Field, Member
+from sessions.dictionary.formats import DATA_TYPES, Accepts, accepts_value
+from sessions.dictionary.xml_reader import Field, Member
 
 USER_DEFINED: Final = 5000
 """Tags from here on are not the standard's but agreed between two parties (FIX volume 1, "User Defined Fields")."""

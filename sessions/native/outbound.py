@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-from sessions.native_events import Store
-from sessions.native_messages import Composer
+from sessions.native.events import Store
+from sessions.native.messages import Composer
 
 BATCH_MESSAGES: Final = 1_000
 """Messages handed to the connection at once."""

@@ -2,9 +2,9 @@
 
 from typing import Final, NamedTuple
 
-from sessions.dictionary_plans import Fault
-from sessions.native_events import SessionSettings
-from sessions.native_messages import read_timestamp
+from sessions.dictionary.plans import Fault
+from sessions.native.events import SessionSettings
+from sessions.native.messages import read_timestamp
 
 REQUIRED_TAG_MISSING: Final = 1
 VALUE_INCORRECT: Final = 5

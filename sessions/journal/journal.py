@@ -3,8 +3,8 @@ A session's journal: what was sent, and both next sequence numbers, append-only.
 
 What happens is buffered, and `commit` writes it with one `write(2)` as one frame: a commit is there as a whole or not
 at all, after a kill at any byte. Whether and when it survives a power failure is the group's affair
-(`journal_group`), the bytes are `journal_records`'s, the files `journal_files`'s, opening after a crash
-`journal_recovery`'s.
+(`group`), the bytes are `records`'s, the files `files`'s, opening after a crash
+`recovery`'s.
 
 Bounds. A file is closed when it has grown to `segment_bytes`; the oldest files are dropped when all together would
 pass `bytes_max`, or belong to more earlier days or epochs than are kept. So the messages that fall out of the reach of
@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from sessions.journal_files import JournalError, Segment
-from sessions.journal_group import JournalGroup, SyncWork
-from sessions.journal_limits import DEFAULT_LIMITS, JournalLimits, first_kept
-from sessions.journal_records import NUMBER_MAX, Run, encode_frame, encode_header, messages_of
-from sessions.journal_recovery import Recovered, recover
+from sessions.journal.files import JournalError, Segment
+from sessions.journal.group import JournalGroup, SyncWork
+from sessions.journal.limits import DEFAULT_LIMITS, JournalLimits, first_kept
+from sessions.journal.records import NUMBER_MAX, Run, encode_frame, encode_header, messages_of
+from sessions.journal.recovery import Recovered, recover
 
 __all__ = ["DEFAULT_LIMITS", "JournalError", "JournalLimits", "SessionJournal"]
 

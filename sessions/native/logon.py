@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-from sessions.dictionary_plans import Fault
+from sessions.dictionary.plans import Fault
 from sessions.logon import Refusal
-from sessions.native_checks import HeaderFault
-from sessions.native_events import SessionSettings
-from sessions.native_messages import read_number
+from sessions.native.checks import HeaderFault
+from sessions.native.events import SessionSettings
+from sessions.native.messages import read_number
 
 _FIXT: Final = "FIXT.1.1"
 _FIX50SP2: Final = "9"

@@ -13,7 +13,7 @@ What QuickFIX does that a caller has to know:
 - Importing it sets SIGINT to its default action: install signal handlers after importing this module.
 - An exception that it does not expect in a callback would leave a process that neither exits nor serves. So every
   callback ends the process instead (`fatal.stop_process`), which then recovers as from any crash.
-- It resets sequence numbers for a Logon with 141=Y before it asks who that is; `quickfix_store` helps to undo it.
+- It resets sequence numbers for a Logon with 141=Y before it asks who that is; `store` helps to undo it.
 - It listens on all interfaces, whatever the host; with a loopback host its sessions refuse other addresses.
 """
 
@@ -32,18 +32,19 @@ import quickfix as fix
 import structlog
 
 from configs.loader import Venue, is_loopback
-from sessions import blocked_socket, dictionaries, logon
+from sessions import logon
 from sessions.accounts import Account, Accounts
 from sessions.delivery import Inbound, SessionDown, SessionUp, deliver
-from sessions.descriptors import LowDescriptors
-from sessions.engine_session import EngineSession
 from sessions.fatal import stop_process
 from sessions.fix_text import miscounted_group, parse
-from sessions.intake import Intake
-from sessions.outbox import Outbox
 from sessions.port import Application, EngineError, InboundMessage
-from sessions.python_thread import keep_state, release_state
-from sessions.quickfix_settings import dictionary_names, session_settings
+from sessions.quickfix import blocked_socket, dictionaries
+from sessions.quickfix.descriptors import LowDescriptors
+from sessions.quickfix.intake import Intake
+from sessions.quickfix.outbox import Outbox
+from sessions.quickfix.python_thread import keep_state, release_state
+from sessions.quickfix.session import EngineSession
+from sessions.quickfix.settings import dictionary_names, session_settings
 
 log = structlog.get_logger(__name__)
 

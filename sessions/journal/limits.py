@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from sessions.journal_files import Segment
+from sessions.journal.files import Segment
 
 
 class JournalLimits(msgspec.Struct, frozen=True):

@@ -1,16 +1,16 @@
 """
 The listening side of a session, pure: what one sound message means, given where the session stands.
 
-The order of the looks at a message is in `native_session`. Most messages are the next one, with a clean header, and the
+The order of the looks at a message is in `session`. Most messages are the next one, with a clean header, and the
 application's: for them `take` is all there is. Everything else becomes an `Arrived` and goes its way by its type.
 """
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from sessions.dictionary_plans import Fault
-from sessions.native_checks import OTHER, VALUE_INCORRECT, HeaderCheck, HeaderFault
-from sessions.native_events import (
+from sessions.dictionary.plans import Fault
+from sessions.native.checks import OTHER, VALUE_INCORRECT, HeaderCheck, HeaderFault
+from sessions.native.events import (
     LoggedOn,
     LogonRefused,
     RejectReceived,
@@ -19,12 +19,12 @@ from sessions.native_events import (
     Store,
     Validator,
 )
-from sessions.native_inbound import Early, Inbound
-from sessions.native_line import NS_PER_S, Line
-from sessions.native_logon import Authenticate, LogonRules
-from sessions.native_messages import printable, read_number, read_text
-from sessions.native_shapes import FieldReader
-from sessions.native_states import Happening, State
+from sessions.native.inbound import Early, Inbound
+from sessions.native.line import NS_PER_S, Line
+from sessions.native.logon import Authenticate, LogonRules
+from sessions.native.messages import printable, read_number, read_text
+from sessions.native.shapes import FieldReader
+from sessions.native.states import Happening, State
 from sessions.port import InboundMessage
 
 _ADMIN_TYPES: Final = frozenset("012345A")

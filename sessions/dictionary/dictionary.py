@@ -1,9 +1,9 @@
 """
 What FIX messages may look like here: a dictionary, compiled once at start and shared by all sessions.
 
-It reads QuickFIX's XML format (`dictionary_xml`), and of any number of messages judges the sequence of tags once
-(`dictionary_plans`), so that a message of a known shape costs a look-up and the tests of its values
-(`dictionary_types`). The venue's own files are `configs/fix/*.xml`; `rules_of_engagement` writes them.
+It reads QuickFIX's XML format (`xml_reader`), and of any number of messages judges the sequence of tags once
+(`plans`), so that a message of a known shape costs a look-up and the tests of its values
+(`formats`). The venue's own files are `configs/fix/*.xml`; `rules_of_engagement` writes them.
 
 Order of checks; the first that fails decides:
 
@@ -24,7 +24,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from sessions.dictionary_plans import (
+from sessions.dictionary.formats import TYPES
+from sessions.dictionary.plans import (
     BusinessReason,
     Fault,
     Layout,
@@ -35,8 +36,7 @@ from sessions.dictionary_plans import (
     Vocabulary,
     judge_shape,
 )
-from sessions.dictionary_types import TYPES
-from sessions.dictionary_xml import DictionaryError, Document, read
+from sessions.dictionary.xml_reader import DictionaryError, Document, read
 
 __all__ = ("BusinessReason", "Dictionary", "DictionaryError", "Fault", "Reason", "Strictness")
 

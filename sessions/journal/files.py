@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from sessions.journal_records import (
+from sessions.journal.records import (
     HEADER_BYTES_MAX,
     ForeignFile,
     Frame,

@@ -4,12 +4,12 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from configs.loader import is_loopback
-from sessions.native_lobby import Guest, Lobby
-from sessions.native_session import NEVER_NS
-from sessions.native_states import State
+from sessions.native.lobby import Guest, Lobby
+from sessions.native.session import NEVER_NS
+from sessions.native.states import State
 
 if TYPE_CHECKING:
-    from sessions.native_seat import Seat
+    from sessions.native.seat import Seat
 
 WRITE_BUFFER_BYTES: Final = 1 << 20
 """What asyncio may hold for a connection before it is given nothing more; the rest waits in the session's output."""

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from sessions.dictionary_plans import Fault
-from sessions.native_checks import reason_field
-from sessions.native_events import Closing, Event, LoggedOff, NumbersReset, RejectSent, SessionSettings, Store
-from sessions.native_messages import Composer, printable
-from sessions.native_outbound import Outbound
-from sessions.native_states import Happening, State, after
+from sessions.dictionary.plans import Fault
+from sessions.native.checks import reason_field
+from sessions.native.events import Closing, Event, LoggedOff, NumbersReset, RejectSent, SessionSettings, Store
+from sessions.native.messages import Composer, printable
+from sessions.native.outbound import Outbound
+from sessions.native.states import Happening, State, after
 
 NS_PER_S: Final = 1_000_000_000
 _REF_MSG_TYPE_CHARS_MAX: Final = 16

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from xml.etree import ElementTree  # reads files of the operator's own
 from xml.etree.ElementTree import Element
 
-from sessions.dictionary_types import TYPES
+from sessions.dictionary.formats import TYPES
 
 
 class DictionaryError(Exception):
@@ -32,7 +32,7 @@ class Field(NamedTuple):
 
     tag: str
     name: str
-    type: str  # one of dictionary_types.TYPES
+    type: str  # one of formats.TYPES
     values: frozenset[str]  # empty: no enumeration
 
 

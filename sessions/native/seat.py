@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sessions.accounts import Account
-from sessions.dictionary import Dictionary, DictionaryError, Strictness
-from sessions.journal import JournalError, SessionJournal
-from sessions.journal_group import JournalGroup
-from sessions.native_events import SessionSettings
-from sessions.native_logon import Authenticate
-from sessions.native_session import Session
+from sessions.dictionary.dictionary import Dictionary, DictionaryError, Strictness
+from sessions.journal.group import JournalGroup
+from sessions.journal.journal import JournalError, SessionJournal
+from sessions.native.events import SessionSettings
+from sessions.native.logon import Authenticate
+from sessions.native.session import Session
 from sessions.port import EngineError
 
 if TYPE_CHECKING:
-    from sessions.native_connection import Connection
+    from sessions.native.connection import Connection
 
-_DICTIONARIES: Final = Path(__file__).parent.parent / "configs" / "fix"
+_DICTIONARIES: Final = Path(__file__).parents[2] / "configs" / "fix"
 _XML: Final = {"FIX.4.2": ("FIX42.xml",), "FIX.4.4": ("FIX44.xml",), "FIXT.1.1": ("FIXT11.xml", "FIX50SP2.xml")}
 _STRICTNESS: Final = Strictness(unknown_tags=False, unspoken_messages=False)
 """Fields and messages that the venue does not know reach the application, which answers with its own words."""

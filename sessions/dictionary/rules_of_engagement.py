@@ -5,7 +5,7 @@ The venue's own FIX dictionaries: what it speaks, as tables, and as files in Qui
 enumerations are FIX's; which messages and fields are here, and what the venue adds to a version, is ours. A field that
 the venue takes but does not look at has no enumeration here. After a change run
 
-    python -c "from sessions.rules_of_engagement import write; write()"
+    python -c "from sessions.dictionary.rules_of_engagement import write; write()"
 
 and commit the files: `tests/sessions/test_rules_of_engagement.py` compares.
 """
@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from sessions import venue_fields
-from sessions.venue_fields import FIX42, FIX44, FIX50SP2, FIXT11
+from sessions.dictionary import venue_fields
+from sessions.dictionary.venue_fields import FIX42, FIX44, FIX50SP2, FIXT11
 
-DIRECTORY: Final = Path(__file__).parent.parent / "configs" / "fix"
+DIRECTORY: Final = Path(__file__).parents[2] / "configs" / "fix"
 """Where the files are."""
 
 VERSIONS: Final = (FIX42, FIX44, FIXT11, FIX50SP2)
@@ -114,7 +114,7 @@ _ROOTS: Final[Mapping[str, dict[str, str]]] = {
     FIX50SP2: {"type": "FIX", "major": "5", "minor": "0", "servicepack": "2"},
 }
 
-_NOTE: Final = "Written by sessions/rules_of_engagement.py; change the tables there."
+_NOTE: Final = "Written by sessions/dictionary/rules_of_engagement.py; change the tables there."
 
 
 class _Rendering:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from sessions.fix_text import SOH
-from sessions.native_messages import read_fields
+from sessions.native.messages import read_fields
 
 SEEN_OFTEN: Final = 32
 """After so many messages of one shape its expression is made, which takes as long as reading some hundred messages."""

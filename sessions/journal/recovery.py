@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from sessions.journal_files import JournalError, Segment, segments_in, sync_directory
-from sessions.journal_records import FRAME_MAGIC, Header, decode_frame
+from sessions.journal.files import JournalError, Segment, segments_in, sync_directory
+from sessions.journal.records import FRAME_MAGIC, Header, decode_frame
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,7 @@
 """
 Our own engine behind `sessions.port`: FIX sessions in plain Python on the event loop, without a thread of their own.
 
-The protocol is in `native_session`, pure; here are its connections, its journals and the turns. A turn is one callback
+The protocol is in `session`, pure; here are its connections, its journals and the turns. A turn is one callback
 of the loop, after all that arrived together:
 
     bytes of all connections -> Session.receive -> one `on_messages` for each application
@@ -33,14 +33,14 @@ from sessions import logon
 from sessions.accounts import Account, Accounts
 from sessions.delivery import Inbound, deliver
 from sessions.fatal import stop_process
-from sessions.journal_group import JournalGroup, SyncProfile
-from sessions.native_connection import Connection
-from sessions.native_events import Event
-from sessions.native_listener import listen
-from sessions.native_lobby import Guest
-from sessions.native_seat import Seat, SeatMaker
-from sessions.native_states import State
-from sessions.native_tally import Tally
+from sessions.journal.group import JournalGroup, SyncProfile
+from sessions.native.connection import Connection
+from sessions.native.events import Event
+from sessions.native.listener import listen
+from sessions.native.lobby import Guest
+from sessions.native.seat import Seat, SeatMaker
+from sessions.native.states import State
+from sessions.native.tally import Tally
 from sessions.port import Application, EngineError, InboundMessage
 
 log = structlog.get_logger(__name__)
@@ -286,7 +286,7 @@ class NativeEngine:
                 self._pause_if_crowded(seat)
             self.wake(seat)
         except Exception:
-            stop_process("native_engine")
+            stop_process("native engine")
 
     def wake(self, seat: Seat) -> None:
         """See `Host.wake`: the session has its turn."""
@@ -329,7 +329,7 @@ class NativeEngine:
             else:
                 _call_all(writes)
         except Exception:
-            stop_process("native_engine")
+            stop_process("native engine")
 
     def _deliver(self) -> None:
         for kind, items in self._arrived.items():

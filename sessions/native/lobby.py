@@ -2,8 +2,8 @@
 
 from typing import Final, NamedTuple
 
-from sessions.native_framing import Framer, Garbage
-from sessions.native_messages import read_fields, read_text
+from sessions.native.framing import Framer, Garbage
+from sessions.native.messages import read_fields, read_text
 from sessions.port import SessionKey
 
 FIRST_MESSAGE_BYTES_MAX: Final = 1 << 13

@@ -11,7 +11,7 @@ thread or callback into the world here. Both roles are the same machine, only th
     data = session.take_output(now_ns)              until it is empty; after `Closing`, then close the connection
     events = session.disconnect(now_ns)             the connection is gone, whoever ended it
 
-The session's life is the table in `native_states`. A session outlives its connections: its numbers and what it has
+The session's life is the table in `states`. A session outlives its connections: its numbers and what it has
 sent are in a `Store`, which is told of everything before any byte of it can be taken.
 
 A message passes these looks, in this order:
@@ -29,20 +29,20 @@ A message passes these looks, in this order:
 Then it is the application's, or the session's own. Logon, Logout, ResendRequest and SequenceReset-Reset do not wait for
 their turn, or both sides could wait for each other.
 
-Any bytes at all give events, never an exception, and the same events under any segmentation. Modules: `native_framing`
-cuts, `native_messages` reads and writes, `native_receiver` takes messages, `native_inbound` keeps count of them,
-`native_outbound` numbers and repeats, `native_line` speaks, `native_logon` and `native_checks` judge.
+Any bytes at all give events, never an exception, and the same events under any segmentation. Modules: `framing`
+cuts, `messages` reads and writes, `receiver` takes messages, `inbound` keeps count of them,
+`outbound` numbers and repeats, `line` speaks, `logon` and `checks` judge.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
-from sessions.native_events import Event, Garbled, LoggedOff, SessionSettings, Store, Validator
-from sessions.native_framing import Framer
-from sessions.native_line import NS_PER_S, Line
-from sessions.native_logon import Authenticate
-from sessions.native_receiver import Receiver
-from sessions.native_states import Happening, State
+from sessions.native.events import Event, Garbled, LoggedOff, SessionSettings, Store, Validator
+from sessions.native.framing import Framer
+from sessions.native.line import NS_PER_S, Line
+from sessions.native.logon import Authenticate
+from sessions.native.receiver import Receiver
+from sessions.native.states import Happening, State
 
 TEST_AFTER: Final = 1.2
 """Silence, in heartbeat intervals, after which a TestRequest(1) goes out."""

@@ -7,7 +7,7 @@ came before its turn is kept, within bounds, and taken when it is next; what did
 
 from typing import NamedTuple
 
-from sessions.native_events import SessionSettings
+from sessions.native.events import SessionSettings
 
 
 class Early(NamedTuple):

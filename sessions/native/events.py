@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from sessions.dictionary_plans import Fault
+from sessions.dictionary.plans import Fault
 from sessions.port import InboundMessage
 
 
@@ -38,7 +38,7 @@ class Garbled(NamedTuple):
     """Bytes that are no message were skipped; they have no number."""
 
     reason: str
-    """A value of `native_framing.Garbage`."""
+    """A value of `framing.Garbage`."""
 
 
 class RejectSent(NamedTuple):
@@ -89,7 +89,7 @@ Event = (
 
 
 class Validator(Protocol):
-    """What the session asks of a dictionary; see `sessions.dictionary.Dictionary`."""
+    """What the session asks of a dictionary; see `sessions.dictionary.dictionary.Dictionary`."""
 
     def check_fast(self, msg_type: str, fields: Mapping[str, str]) -> Fault | None:
         """Judge a message in which no tag is repeated."""
@@ -99,7 +99,7 @@ class Validator(Protocol):
 
 
 class Store(Protocol):
-    """What outlives a connection: numbers and sent messages. `sessions.journal` keeps them on disk."""
+    """What outlives a connection: numbers and sent messages. `sessions.journal.journal` keeps them on disk."""
 
     next_outbound: int
     next_inbound: int

@@ -10,7 +10,7 @@ from calendar import timegm
 from typing import Final
 
 from sessions.fix_text import SOH, utc_timestamp
-from sessions.native_framing import TRAILERS, checksum
+from sessions.native.framing import TRAILERS, checksum
 
 DATA_TAGS: Final = {
     "90": "91",

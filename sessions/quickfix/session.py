@@ -9,9 +9,9 @@ import structlog
 from sessions.accounts import Account
 from sessions.delivery import Inbound
 from sessions.fatal import stop_process
-from sessions.intake import Intake
-from sessions.outbox import Outbox
-from sessions.quickfix_store import SessionStore
+from sessions.quickfix.intake import Intake
+from sessions.quickfix.outbox import Outbox
+from sessions.quickfix.store import SessionStore
 
 log = structlog.get_logger(__name__)
 
