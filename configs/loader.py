@@ -8,12 +8,13 @@ The typed configuration: one frozen struct per section of the TOML file, every d
 import ipaddress
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, inspect
 
 from bus.subjects import default_shard
 from matcher.instruments import Increment, Instrument, InvalidDecimal, NotAMultiple
@@ -25,6 +26,8 @@ ONE_MACHINE: Final = Path(__file__).parent / "one-machine.toml"
 BeginString = Literal["FIX.4.2", "FIX.4.4", "FIXT.1.1"]
 BEGIN_STRINGS: Final[tuple[BeginString, ...]] = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
 Durability = Literal["durable", "fast", "cluster"]
+NATS_PORT: Final = 4222
+"""Of a `nats.url` that names none."""
 EXAMPLE_PASSWORD_PREFIX: Final = "example-"  # noqa: S105 (what is not accepted beyond loopback)
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
@@ -37,7 +40,9 @@ GatewayId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,32}\Z")]
 """Fit for a token of a NATS subject."""
 Password = Annotated[str, Meta(pattern=r"\A[ -~]{1,64}\Z")]
 Currency = Annotated[str, Meta(pattern=r"\A[A-Z0-9]{3,8}\Z")]
+_T = TypeVar("_T")
 _TIME_OF_DAY: Final = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
+_PLACE: Final = re.compile(r"(?<= - at `)\$\.?([^`]*)(?=`)")  # where msgspec found a fault: `$.gateway.fix_port`
 _SYMBOL: Final = re.compile(r"[ -{}~]{1,32}")  # printable ASCII without |, which stands for SOH in what people read
 
 
@@ -212,7 +217,30 @@ def _read(path: Path, shape: Any) -> Any:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}; see the commented configs/one-machine.toml") from error
+        raise ConfigError(f"{path}: {_told(error, shape)}; see the commented configs/one-machine.toml") from error
+
+
+def _told(error: msgspec.ValidationError, shape: Any) -> str:
+    """What msgspec says, with the place as the file writes it, and the choices where there are some."""
+    sentence = _PLACE.sub(r"\1", str(error))
+    place = _PLACE.search(str(error))
+    if place is None or not sentence.startswith("Invalid enum value"):
+        return sentence
+    return f"{sentence}; choose one of {', '.join(_choices(shape, place[1]))}"
+
+
+def _choices(shape: Any, place: str) -> Iterator[str]:
+    """What may stand at a place such as `firms[0].sessions[0].kind`; nothing unless that is a list of words."""
+    kind = inspect.type_info(shape)
+    for key in re.findall(r"\w+|\[\d+\]", place):
+        if isinstance(kind, inspect.StructType):
+            kind = next(field.type for field in kind.fields if field.encode_name == key)
+        if isinstance(kind, inspect.Metadata):
+            kind = kind.type
+        if isinstance(kind, inspect.VarTupleType) and key.startswith("["):
+            kind = kind.item_type
+    if isinstance(kind, inspect.LiteralType):
+        yield from map(str, kind.values)
 
 
 def _instruments(path: Path, shards: int) -> dict[str, Instrument]:
@@ -229,18 +257,22 @@ def _instrument(path: Path, symbol: str, line: _InstrumentLine, shards: int) -> 
     shard = default_shard(symbol, shards) if line.shard is None else line.shard
     if not 0 <= shard < shards:
         raise ConfigError(f"{where}: shard {shard}, but there are shards 0 to {shards - 1}")
-    try:
-        tick = Increment.parse(line.tick)
-        reference_price_ticks = tick.count(line.reference_price)
-        instrument = Instrument(symbol, tick, Increment.parse(line.lot), reference_price_ticks, line.currency, shard)
-    except (InvalidDecimal, NotAMultiple) as error:
-        raise ConfigError(f"{where}: {error}") from error
+    tick = _decimal(f"{where}: tick", Increment.parse, line.tick)
+    lot = _decimal(f"{where}: lot", Increment.parse, line.lot)
+    reference_price_ticks = _decimal(f"{where}: reference_price", tick.count, line.reference_price)
     if not 1 <= reference_price_ticks <= PRICE_TICKS_MAX:
         raise ConfigError(
             f"{where}: reference_price {line.reference_price} is not a price here; give one from {tick} to "
             f"{tick.text(PRICE_TICKS_MAX)}, or another tick"
         )
-    return instrument
+    return Instrument(symbol, tick, lot, reference_price_ticks, line.currency, shard)
+
+
+def _decimal(where: str, read: Callable[[str], _T], text: str) -> _T:
+    try:
+        return read(text)
+    except (InvalidDecimal, NotAMultiple) as error:
+        raise ConfigError(f"{where} {error}") from error
 
 
 def _check(venue: Venue, path: Path) -> None:
@@ -252,6 +284,9 @@ def _check(venue: Venue, path: Path) -> None:
         raise ConfigError(
             f"{path}: the last shard's metrics port would be {last_port}; lower matcher.metrics_port_base"
         )
+    for name, port in _other_ports(config):
+        if port == config.gateway.fix_port:
+            raise ConfigError(f"{path}: gateway.fix_port and {name} are both {port}; give each a port of its own")
     if bool(config.gateway.tls_certificate) != bool(config.gateway.tls_key):
         raise ConfigError(f"{path}: TLS needs both gateway.tls_certificate and gateway.tls_key; give both or neither")
     if config.gateway.tls_certificate and config.gateway.engine != "native":
@@ -264,6 +299,22 @@ def _check(venue: Venue, path: Path) -> None:
                     f"{path}: session {session.comp_id} has an example password, which is for loopback only, but "
                     f"gateway.fix_host is {config.gateway.fix_host}; give it a password of its own"
                 )
+
+
+def _other_ports(config: VenueConfig) -> Iterator[tuple[str, int]]:
+    """The ports besides the FIX port that the file takes on this machine, with the keys that name them."""
+    yield "gateway.metrics_port", config.gateway.metrics_port
+    yield "marketdata.metrics_port", config.marketdata.metrics_port
+    if config.matcher.metrics_port_base:
+        for shard in range(config.shards):
+            yield f"the metrics port of shard {shard}", config.matcher.metrics_port_base + shard
+    try:
+        url = urlsplit(config.nats.url)
+        port = url.port or NATS_PORT
+    except ValueError:  # no port at all: whoever connects says so
+        return
+    if config.nats.embedded or is_loopback(url.hostname or ""):
+        yield "the port of nats.url", port
 
 
 def _check_firms(venue: Venue, path: Path) -> None:

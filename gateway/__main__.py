@@ -104,6 +104,7 @@ async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
             "gateway_messages_out": ("Application messages sent or stored.", lambda: engine.messages_out),
         }
     )
+    metrics.watch_engine(engine)
     metrics_port = serve_metrics(config.gateway.metrics_port)
     trading_day_clock = asyncio.create_task(trading_day.keep(sequencer, config.trading_day_end), name="trading day")
     engine.start()

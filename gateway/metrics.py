@@ -8,7 +8,7 @@ own client costs about a microsecond each time, a histogram three.
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
@@ -21,6 +21,17 @@ _SECONDS: Final = (
 )  # fmt: skip
 _BOUNDS_NS: Final = [int(bound * 1e9) for bound in _SECONDS]
 _COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_ENGINE_COUNTS: Final = (
+    # metric, what it counts, label, attribute of the engine or its tally
+    ("gateway_logons", "Logons accepted.", "", "logons"),
+    ("gateway_logons_refused", "Logons refused, by reason.", "reason", "logons_refused"),
+    ("gateway_connections_refused", "Connections closed before they had a session, by reason.", "reason",
+     "connections_refused"),
+    ("gateway_connections_closed", "Connections closed by their session, by reason.", "reason", "connections_closed"),
+    ("gateway_session_rejects", "Reject(3)s sent, by SessionRejectReason(373).", "reason", "rejects_sent"),
+    ("gateway_garbled", "Times bytes were skipped that are no message, by reason.", "reason", "garbled"),
+    ("gateway_slow_readers_cut", "Clients disconnected for not reading.", "", "slow_readers_cut"),
+)  # fmt: skip
 _NAMED_REQUESTS: Final = frozenset("DFGH")
 
 
@@ -34,6 +45,7 @@ class GatewayMetrics(Collector):
         self._rejects: Tally[str] = Tally()
         self._answer_buckets = [0] * (len(_BOUNDS_NS) + 1)
         self._answer_sum_ns = 0
+        self._engine: object = None
         registry.register(self)
         self.ord_publish_seconds = Histogram(
             "gateway_ord_publish_seconds", "An ORD record until it is durable.", buckets=_SECONDS, registry=registry
@@ -50,6 +62,16 @@ class GatewayMetrics(Collector):
         """Gauges that are read when scraped: name -> (what it is, reading)."""
         for name, (documentation, reading) in readings.items():
             Gauge(name, documentation, registry=self._registry).set_function(reading)
+
+    def watch_engine(self, engine: object) -> None:
+        """
+        Read the counts of a FIX engine when scraped.
+
+        Args:
+            engine: Has some of the attributes in `_ENGINE_COUNTS`, or a `tally` that has them: QuickFIX tells nothing
+                of connections that came to no session, nor of what its own session layer rejects.
+        """
+        self._engine = getattr(engine, "tally", engine)
 
     def count_request(self, msg_type: str) -> None:
         """One request came in."""
@@ -73,6 +95,12 @@ class GatewayMetrics(Collector):
         yield _counter("gateway_answers", "Reports handed to sessions.", "event", answers)
         yield _counter("gateway_rejects", "Refusals, by reason.", "reason", self._rejects.copy())
         yield self._answer_seconds()
+        for name, documentation, label, attribute in _ENGINE_COUNTS:
+            count = getattr(self._engine, attribute, None)
+            if isinstance(count, Tally):
+                yield _counter(name, documentation, label, count.copy())
+            elif count is not None:
+                yield CounterMetricFamily(name, documentation, value=count)
 
     def _answer_seconds(self) -> HistogramMetricFamily:
         total = 0
@@ -86,8 +114,8 @@ class GatewayMetrics(Collector):
         )
 
 
-def _counter(name: str, documentation: str, label: str, counts: Tally[str]) -> CounterMetricFamily:
+def _counter(name: str, documentation: str, label: str, counts: Tally[Any]) -> CounterMetricFamily:
     family = CounterMetricFamily(name, documentation, labels=[label])
     for value, count in counts.items():
-        family.add_metric([value], count)
+        family.add_metric([str(value)], count)
     return family

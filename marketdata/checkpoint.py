@@ -9,7 +9,6 @@ File: one line `outcry-marketdata-checkpoint <version> <crc32 of the body> <leng
 MessagePack map.
 """
 
-import os
 import zlib
 from pathlib import Path
 from typing import Final
@@ -90,24 +89,3 @@ def load(path: Path) -> Checkpoint | None:
     except OSError as error:
         raise CheckpointError(f"it cannot be read: {error.strerror}") from error
     return decode(content)
-
-
-def store(path: Path, content: bytes) -> None:
-    """
-    Replace the file at `path` by `content`, durably and whole.
-
-    Raises:
-        OSError: The disk refused; the old checkpoint is still there.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = path.with_suffix(".new")
-    with written.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    written.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

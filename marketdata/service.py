@@ -28,6 +28,7 @@ from marketdata.messages import BookSnapshot, FeedHeads, encode, public_incremen
 from marketdata.metrics import ServiceMetrics
 from marketdata.snapshots import SnapshotDesk
 from matcher.events import MarketDataIncrement
+from venue import durable_file
 
 log = structlog.get_logger()
 
@@ -80,7 +81,7 @@ class MarketDataService:
             Checkpoint(self._advance_positions(), [book.snapshot() for book in self.books.values() if book.md_seq])
         )
         try:
-            await asyncio.to_thread(checkpoint.store, self._checkpoint_path, content)
+            await asyncio.to_thread(durable_file.replace, self._checkpoint_path, content)
         except OSError as error:
             log.error("checkpoint_failed", path=str(self._checkpoint_path), reason=error.strerror)
         else:

@@ -4,10 +4,11 @@ Snapshot files of one shard: `<directory>/<input sequence>.snapshot`, written wh
 A file that is torn, damaged or of another version is noticed when it is read, reported, and the one before is used.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from venue import durable_file
 
 _KEPT: Final = 3
 _SUFFIX: Final = ".snapshot"
@@ -20,19 +21,7 @@ def write(directory: Path, input_seq: int, snapshot: bytes) -> None:
     Raises:
         OSError: The disk refuses.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{input_seq:020d}{_SUFFIX}"
-    unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
-        file.write(snapshot)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)  # the name is durable only with its directory
-    finally:
-        os.close(descriptor)
+    durable_file.replace(directory / f"{input_seq:020d}{_SUFFIX}", snapshot)
     for old in _newest_first(directory)[_KEPT:]:
         old.unlink()
 

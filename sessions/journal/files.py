@@ -207,12 +207,3 @@ def _open_to_read(path: Path) -> FileIO:
         return path.open("rb", buffering=0)
     except OSError as error:
         raise JournalError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def sync_directory(directory: Path) -> None:
-    """Put the names in a directory on disk."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

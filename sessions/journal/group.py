@@ -25,7 +25,7 @@ from typing import Final, Literal, NoReturn, Protocol
 import msgspec
 
 from sessions.fatal import stop_process
-from sessions.journal.files import sync_directory
+from venue.durable_file import sync_directory
 
 SyncProfile = Literal["durable", "fast", "none"]
 

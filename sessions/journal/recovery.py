@@ -16,8 +16,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from sessions.journal.files import JournalError, Segment, segments_in, sync_directory
+from sessions.journal.files import JournalError, Segment, segments_in
 from sessions.journal.records import FRAME_MAGIC, Header, decode_frame
+from venue.durable_file import sync_directory
 
 log = structlog.get_logger(__name__)
 

@@ -41,6 +41,7 @@ from sessions.native.lobby import Guest
 from sessions.native.seat import Seat, SeatMaker
 from sessions.native.states import State
 from sessions.native.tally import Tally
+from sessions.native.upkeep import JournalUpkeep
 from sessions.port import Application, EngineError, InboundMessage
 
 log = structlog.get_logger(__name__)
@@ -114,6 +115,7 @@ class NativeEngine:
             venue.config.comp_id, data_dir / "fix" / "journal", self._group, logon_timeout_s=logon_timeout_s
         )
         self._seats: dict[str, Seat] = {}
+        self._upkeep = JournalUpkeep(loop, self._seats.values, venue.config.trading_day_end)
         for account in self._accounts:
             self._open(account)
 
@@ -176,6 +178,7 @@ class NativeEngine:
         listener = listen(self._host, self._port)
         protocol = partial(Connection, self, self._loop, self._logon_timeout_s)
         self._server = self._loop.create_task(self._loop.create_server(protocol, sock=listener, ssl=self._tls))
+        self._upkeep.keep()
         log.info("fix_engine_started", host=self._host, port=self._port, sessions=len(self._seats))
 
     def send(self, session_id: str, bodies: list[str]) -> None:
@@ -238,6 +241,7 @@ class NativeEngine:
         if self._stopped:
             return
         self._stopped = True
+        self._upkeep.stop()
         if self._server is not None:
             (await self._server).close()
         now_ns = time.time_ns()

@@ -41,7 +41,8 @@ BEHIND_ENTRIES: Final = TRAILER_TAGS | {"779"}
 Pair = tuple[str, str]
 
 _SEND, _EXPECT = ">", "<"
-_ACTIONS: Final = ("quiet", "disconnect", "logout", "logon", "speaks")
+ACTIONS: Final = ("quiet", "disconnect", "logout", "logon", "speaks")
+"""Words of these scripts; other scripts of the same format have others."""
 _CHOICE: Final = re.compile(r"\{([^{}]*)\}")
 
 
@@ -72,17 +73,17 @@ class Script:
     steps: tuple[Step, ...]
 
 
-def read(path: Path) -> Script:
+def read(path: Path, actions: tuple[str, ...] = ACTIONS) -> Script:
     """
-    Read a script.
+    Read a script, in which `actions` may stand where `>` and `<` do.
 
     Raises:
         ScriptError: A line is none of those above.
     """
-    return parse(path.stem, path.read_text())
+    return parse(path.stem, path.read_text(), actions)
 
 
-def parse(name: str, text: str) -> Script:
+def parse(name: str, text: str, actions: tuple[str, ...] = ACTIONS) -> Script:
     """As `read`, from text."""
     versions, steps = VERSIONS, []
     for number, line in enumerate(text.splitlines(), 1):
@@ -95,29 +96,39 @@ def parse(name: str, text: str) -> Script:
             if not set(versions) <= set(VERSIONS):
                 raise ScriptError(f"{place}: versions are some of {' '.join(VERSIONS)}, not {rest!r}")
         else:
-            steps.append(_step(place, line.strip(), word, rest))
+            steps.append(_step(place, line.strip(), word, rest, actions))
     if not steps:
         raise ScriptError(f"{name}: nothing happens in it")
     return Script(name, versions, tuple(steps))
 
 
-def _step(place: str, line: str, client: str, rest: str) -> Step:
+def _step(place: str, line: str, client: str, rest: str, actions: tuple[str, ...]) -> Step:
     action, _, argument = rest.strip().partition(" ")
-    if action in _ACTIONS:
+    if action in actions:
         return Step(place, line, client, action, argument=argument.strip())
     if action not in (_SEND, _EXPECT):
-        raise ScriptError(f"{place}: after {client!r} comes one of > < {' '.join(_ACTIONS)}, not {action!r}")
-    fields = argument.strip().split("|")
-    is_whole = action == _EXPECT and fields[-1] == "!"
+        raise ScriptError(f"{place}: after {client!r} comes one of > < {' '.join(actions)}, not {action!r}")
+    is_whole = action == _EXPECT and argument.endswith("|!")
+    pairs = fields_of(place, argument.strip().removesuffix("!"))
+    if pairs[0][0] != "35":
+        raise ScriptError(f"{place}: a message begins with 35=")
+    return Step(place, line, client, action, pairs, is_whole)
+
+
+def fields_of(place: str, text: str) -> tuple[Pair, ...]:
+    """
+    Read fields as they are written in a line.
+
+    Raises:
+        ScriptError: What stands there is no `tag=value|tag=value`.
+    """
     pairs = []
-    for field in fields[:-1] if fields[-1] in ("", "!") else fields:
+    for field in text.removesuffix("|").split("|"):
         tag, equals, value = field.partition("=")
         if not equals or not tag.isdigit():
             raise ScriptError(f"{place}: {field!r} is no tag=value")
         pairs.append((tag, value))
-    if not pairs or pairs[0][0] != "35":
-        raise ScriptError(f"{place}: a message begins with 35=")
-    return Step(place, line, client, action, tuple(pairs), is_whole)
+    return tuple(pairs)
 
 
 def in_version(pairs: tuple[Pair, ...], version: str, engine: str) -> list[Pair]:

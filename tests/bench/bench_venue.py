@@ -1,7 +1,7 @@
 """
 The whole venue under load: orders answered per second, latency, and microseconds of CPU per order, part by part.
 
-    ./.venv/bin/python -m tests.bench.bench_venue [--seconds 60] [--durability durable] [-- BENCH OPTIONS]
+    ./.venv/bin/python -m tests.bench.bench_venue [--seconds 60] [--engine native] [-- BENCH OPTIONS]
 
 Starts a venue of its own in a temporary directory, runs `./outcry bench` against it as a process of its own, and reads
 the CPU time of each process, and of each thread of the gateway, and their memory over time, from /proc. Prints one
@@ -68,7 +68,7 @@ async def load(venue: RunningVenue, arguments: list[str]) -> dict[str, Any]:
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
-        config = ephemeral_config(Path(directory), durability=options.durability)
+        config = ephemeral_config(Path(directory), durability=options.durability, gateway={"engine": options.engine})
         async with RunningVenue(config, Path(directory) / "data") as venue:
             common = ["--profile", options.durability, *options.bench]
             await load(venue, [*common, "--seconds", "2"])
@@ -92,6 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--durability", default="durable", choices=["durable", "fast"])
+    parser.add_argument("--engine", default="native", choices=["native", "quickfix"])
     parser.add_argument("bench", nargs="*", default=["--sender", "FIRMA1", "--symbols", "TEST1", "--window", "200"])
     sys.stdout.write(json.dumps(asyncio.run(measure(parser.parse_args()))) + "\n")
 

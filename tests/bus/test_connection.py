@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus.connection import NO_CONNECTION, NO_RESPONDERS, TIMED_OUT, ApiError, Bus, BusError, PubAck, PubFailure
 from bus.streams import ForeignStream, ensure_shard, last_seq, read_record
@@ -43,6 +44,56 @@ async def test_a_server_that_comes_late_is_waited_for(tmp_path: Path) -> None:
     assert bus.is_connected
     await bus.close()
     server.kill()
+
+
+@pytest.fixture
+def errors(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """What nats-py reports to connections, such as each attempt to connect in vain."""
+    errors: list[Exception] = []
+    on_error = Bus._on_error
+
+    async def note(bus: Bus, error: Exception) -> None:
+        errors.append(error)
+        await on_error(bus, error)
+
+    monkeypatch.setattr(Bus, "_on_error", note)
+    return errors
+
+
+async def test_attempts_to_connect_in_vain_are_logged_once(tmp_path: Path, errors: list[Exception]) -> None:
+    server = Server(tmp_path / "jetstream")
+    with capture_logs() as logs:
+        connecting = asyncio.create_task(Bus.connect(server.url, name="test"))
+        await until(lambda: len(errors) > 2)
+        server.start()
+        await (await connecting).close()
+        server.kill()
+    assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("nats_unreachable", "warning"),
+        ("nats_connected", "info"),
+    ]
+    assert logs[0]["error"].startswith("ConnectionRefusedError: ")
+
+
+async def test_an_outage_is_logged_when_it_begins_and_when_it_ends(server: Server, errors: list[Exception]) -> None:
+    bus = await Bus.connect(server.url, name="test")
+    back = asyncio.Event()
+    bus.on_reconnect(back.set)
+    with capture_logs() as logs:
+        for _ in range(2):
+            back.clear()
+            errors.clear()
+            await disconnect(bus, server)
+            await until(lambda: len(errors) > 2)
+            server.start()
+            async with asyncio.timeout(20):
+                await back.wait()
+        await bus.close()
+    assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("nats_disconnected", "warning"),
+        ("nats_reconnected", "info"),
+    ] * 2
+    assert logs[1]["away_s"] >= 0
 
 
 async def test_a_stored_record_is_acknowledged_with_its_sequence(bus: Bus) -> None:
@@ -90,6 +141,25 @@ async def test_while_disconnected_a_publish_fails_at_once_and_is_not_kept(bus: B
     async with asyncio.timeout(20):
         await back.wait()
     assert await store(bus, "ord.0.A", b"first") == 1
+
+
+async def test_a_publish_that_was_on_its_way_fails_on_reconnection_and_a_later_one_is_answered(
+    server: Server,
+) -> None:
+    bus = await Bus.connect(server.url, name="test", publish_timeout_s=60)
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    before, after = Answers(), Answers()
+    server.pause()
+    bus.publish_acked("ord.0.A", b"before", before.got.append)
+    await disconnect(bus, server)
+    server.start()
+    await until(lambda: bus.is_connected)
+    bus.publish_acked("ord.0.A", b"after", after.got.append)
+    await before.reach(1)
+    await after.reach(1)
+    assert before.got == [NO_CONNECTION]
+    assert isinstance(after.got[0], PubAck)
+    await bus.close()
 
 
 async def test_a_server_that_does_not_answer_is_a_time_out_and_a_late_answer_is_dropped(

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus.connection import Bus, PubAck, PubFailure
 from bus.reader import LogMessage, LogReader
@@ -21,9 +22,11 @@ async def log(bus: Bus) -> Bus:
 
 async def store_all(bus: Bus, payloads: list[bytes]) -> None:
     answers: list[PubAck | PubFailure] = []
-    for payload in payloads:
-        bus.publish_acked("ord.0.A", payload, answers.append)
-    await until(lambda: len(answers) == len(payloads))
+    for first in range(0, len(payloads), 500):  # few at a time: each has a time-out, and the machine may be busy
+        part = payloads[first : first + 500]
+        for payload in part:
+            bus.publish_acked("ord.0.A", payload, answers.append)
+        await until(lambda: len(answers) == first + len(part))  # noqa: B023 -- awaited here
     assert all(isinstance(answer, PubAck) for answer in answers)
 
 
@@ -112,6 +115,26 @@ async def test_a_reader_waits_for_a_stream_that_does_not_exist_yet(bus: Bus) -> 
     await store_all(bus, numbered(1, 3))
     assert [message.payload for message in await take(reader, 3)] == numbered(1, 3)
     await reader.stop()
+
+
+@pytest.mark.parametrize(("start_seq", "level"), [(1, "info"), (7, "warning")])
+async def test_waiting_is_logged_once_and_is_a_warning_unless_the_log_is_yet_to_begin(
+    bus: Bus, start_seq: int, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[str] = []
+    request_json = bus.request_json
+
+    async def count(subject: str, body: object) -> dict[str, Any]:
+        attempts.append(subject)
+        return await request_json(subject, body)
+
+    monkeypatch.setattr(bus, "request_json", count)
+    with capture_logs() as logs:
+        reader = LogReader(bus, stream="ORD0", start_seq=start_seq)
+        await reader.start()
+        await until(lambda: len(attempts) > 2)
+        await reader.stop()
+    assert [(line["event"], line["log_level"]) for line in logs] == [("log_reader_waits", level)]
 
 
 async def test_a_slow_owner_is_waited_for_by_the_server_so_the_queue_is_bounded(log: Bus) -> None:

@@ -87,34 +87,40 @@ def test_the_shipped_files_name_no_key_that_has_no_effect() -> None:
 
 VENUE_FAULTS = [
     ("colour = 1", "Object contains unknown field `colour`"),
-    ("[gateway]\ncolour = 1", "Object contains unknown field `colour` - at `$.gateway`"),
-    ("shards = 'two'", "Expected `int`, got `str` - at `$.shards`"),
-    ("shards = 0", "Expected `int` >= 1 - at `$.shards`"),
-    ("durability = 'forever'", "Invalid enum value 'forever' - at `$.durability`"),
-    ("comp_id = ''", "at `$.comp_id`"),
-    ("[nats]\nlog_max_bytes = 1000", "Expected `int` >= 1048576 - at `$.nats.log_max_bytes`"),
-    ("[nats]\npublish_timeout_ms = 0", "Expected `int` >= 1 - at `$.nats.publish_timeout_ms`"),
-    ("[gateway]\nid = 'gw.1'", "at `$.gateway.id`"),
-    ("[gateway]\nfix_port = 0", "Expected `int` >= 1 - at `$.gateway.fix_port`"),
-    ("[gateway]\nfix_port = 65536", "Expected `int` <= 65535 - at `$.gateway.fix_port`"),
-    ("[gateway]\nmetrics_port = -1", "Expected `int` >= 0 - at `$.gateway.metrics_port`"),
-    ("[gateway]\nwindow_records = 0", "Expected `int` >= 1 - at `$.gateway.window_records`"),
-    ("[gateway]\nbatch_commands_max = 0", "Expected `int` >= 1 - at `$.gateway.batch_commands_max`"),
-    ("[gateway]\nbatch_commands_max = 501", "Expected `int` <= 500 - at `$.gateway.batch_commands_max`"),
-    ("[gateway]\npending_commands_max = 0", "Expected `int` >= 1 - at `$.gateway.pending_commands_max`"),
-    ("[gateway]\noutbound_messages_max = 0", "Expected `int` >= 1 - at `$.gateway.outbound_messages_max`"),
-    ("[gateway]\nengine = 'other'", "Invalid enum value 'other' - at `$.gateway.engine`"),
-    ("[matcher]\nmetrics_port_base = -1", "Expected `int` >= 0 - at `$.matcher.metrics_port_base`"),
-    ("[matcher]\nbatch_records_max = 0", "Expected `int` >= 1 - at `$.matcher.batch_records_max`"),
-    ("[matcher]\nsnapshot_every_inputs = 0", "Expected `int` >= 1 - at `$.matcher.snapshot_every_inputs`"),
-    ("[matcher]\norders_max = 0", "Expected `int` >= 1 - at `$.matcher.orders_max`"),
-    ("[matcher]\norders_max = 100000001", "Expected `int` <= 100000000 - at `$.matcher.orders_max`"),
-    ("[matcher]\nfinished_orders_max = 0", "Expected `int` >= 1 - at `$.matcher.finished_orders_max`"),
-    ("[marketdata]\nmetrics_port = 70000", "Expected `int` <= 65535 - at `$.marketdata.metrics_port`"),
-    ("[marketdata]\ncheckpoint_interval_s = 0", "Expected `int` >= 1 - at `$.marketdata.checkpoint_interval_s`"),
-    ("[marketdata]\nfix_subscriptions_max = 0", "Expected `int` >= 1 - at `$.marketdata.fix_subscriptions_max`"),
-    ("[[firms]]\nname = 'A'", "Object missing required field `sessions` - at `$.firms[0]`"),
-    ("[[firms]]\nname = 'A B'\nsessions = []", "at `$.firms[0].name`"),
+    ("[gateway]\ncolour = 1", "Object contains unknown field `colour` - at `gateway`"),
+    ("shards = 'two'", "Expected `int`, got `str` - at `shards`"),
+    ("shards = 0", "Expected `int` >= 1 - at `shards`"),
+    (
+        "durability = 'forever'",
+        "Invalid enum value 'forever' - at `durability`; choose one of cluster, durable, fast; see",
+    ),
+    ("comp_id = ''", "at `comp_id`"),
+    ("[nats]\nlog_max_bytes = 1000", "Expected `int` >= 1048576 - at `nats.log_max_bytes`"),
+    ("[nats]\npublish_timeout_ms = 0", "Expected `int` >= 1 - at `nats.publish_timeout_ms`"),
+    ("[gateway]\nid = 'gw.1'", "at `gateway.id`"),
+    ("[gateway]\nfix_port = 0", "Expected `int` >= 1 - at `gateway.fix_port`"),
+    ("[gateway]\nfix_port = 65536", "Expected `int` <= 65535 - at `gateway.fix_port`"),
+    ("[gateway]\nmetrics_port = -1", "Expected `int` >= 0 - at `gateway.metrics_port`"),
+    ("[gateway]\nwindow_records = 0", "Expected `int` >= 1 - at `gateway.window_records`"),
+    ("[gateway]\nbatch_commands_max = 0", "Expected `int` >= 1 - at `gateway.batch_commands_max`"),
+    ("[gateway]\nbatch_commands_max = 501", "Expected `int` <= 500 - at `gateway.batch_commands_max`"),
+    ("[gateway]\npending_commands_max = 0", "Expected `int` >= 1 - at `gateway.pending_commands_max`"),
+    ("[gateway]\noutbound_messages_max = 0", "Expected `int` >= 1 - at `gateway.outbound_messages_max`"),
+    (
+        "[gateway]\nengine = 'other'",
+        "Invalid enum value 'other' - at `gateway.engine`; choose one of native, quickfix; see",
+    ),
+    ("[matcher]\nmetrics_port_base = -1", "Expected `int` >= 0 - at `matcher.metrics_port_base`"),
+    ("[matcher]\nbatch_records_max = 0", "Expected `int` >= 1 - at `matcher.batch_records_max`"),
+    ("[matcher]\nsnapshot_every_inputs = 0", "Expected `int` >= 1 - at `matcher.snapshot_every_inputs`"),
+    ("[matcher]\norders_max = 0", "Expected `int` >= 1 - at `matcher.orders_max`"),
+    ("[matcher]\norders_max = 100000001", "Expected `int` <= 100000000 - at `matcher.orders_max`"),
+    ("[matcher]\nfinished_orders_max = 0", "Expected `int` >= 1 - at `matcher.finished_orders_max`"),
+    ("[marketdata]\nmetrics_port = 70000", "Expected `int` <= 65535 - at `marketdata.metrics_port`"),
+    ("[marketdata]\ncheckpoint_interval_s = 0", "Expected `int` >= 1 - at `marketdata.checkpoint_interval_s`"),
+    ("[marketdata]\nfix_subscriptions_max = 0", "Expected `int` >= 1 - at `marketdata.fix_subscriptions_max`"),
+    ("[[firms]]\nname = 'A'", "Object missing required field `sessions` - at `firms[0]`"),
+    ("[[firms]]\nname = 'A B'\nsessions = []", "at `firms[0].name`"),
 ]
 
 
@@ -130,13 +136,19 @@ def test_a_value_that_cannot_be_is_refused_with_its_place(files: Files, text: st
 @pytest.mark.parametrize(
     ("session", "place"),
     [
-        ("{ comp_id = 'A1' }", "missing required field `password` - at `$.firms[0].sessions[0]`"),
-        ("{ comp_id = '', password = 'p' }", "at `$.firms[0].sessions[0].comp_id`"),
-        ("{ comp_id = '../A1', password = 'p' }", "at `$.firms[0].sessions[0].comp_id`"),
-        ("{ comp_id = 'A1', password = '' }", "at `$.firms[0].sessions[0].password`"),
-        ("{ comp_id = 'A1', password = 'p', kind = 'both' }", "at `$.firms[0].sessions[0].kind`"),
-        ("{ comp_id = 'A1', password = 'p', versions = [] }", "at `$.firms[0].sessions[0].versions`"),
-        ("{ comp_id = 'A1', password = 'p', versions = ['FIX.4.1'] }", "at `$.firms[0].sessions[0].versions[0]`"),
+        ("{ comp_id = 'A1' }", "missing required field `password` - at `firms[0].sessions[0]`"),
+        ("{ comp_id = '', password = 'p' }", "at `firms[0].sessions[0].comp_id`"),
+        ("{ comp_id = '../A1', password = 'p' }", "at `firms[0].sessions[0].comp_id`"),
+        ("{ comp_id = 'A1', password = '' }", "at `firms[0].sessions[0].password`"),
+        (
+            "{ comp_id = 'A1', password = 'p', kind = 'both' }",
+            "at `firms[0].sessions[0].kind`; choose one of marketdata, orders; ",
+        ),
+        ("{ comp_id = 'A1', password = 'p', versions = [] }", "at `firms[0].sessions[0].versions`"),
+        (
+            "{ comp_id = 'A1', password = 'p', versions = ['FIX.4.4', 'FIX.4.1'] }",
+            "at `firms[0].sessions[0].versions[1]`; choose one of FIX.4.2, FIX.4.4, FIXT.1.1; ",
+        ),
     ],
 )
 def test_a_session_that_cannot_be_is_refused_with_its_place(files: Files, session: str, place: str) -> None:
@@ -188,6 +200,38 @@ def test_every_shard_has_room_for_its_metrics_port(files: Files) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "port", "other"),
+    [
+        ("[gateway]\nfix_port = 9464", 9464, "gateway.metrics_port"),
+        ("[gateway]\nfix_port = 9465", 9465, "marketdata.metrics_port"),
+        ("shards = 2\n[gateway]\nfix_port = 9471", 9471, "the metrics port of shard 1"),
+        ("[gateway]\nfix_port = 4222", 4222, "the port of nats.url"),
+        ("[nats]\nurl = 'nats://127.0.0.1:9876'", 9876, "the port of nats.url"),
+        ("[nats]\nurl = 'nats://localhost:9876'\nembedded = false", 9876, "the port of nats.url"),
+    ],
+)
+def test_the_fix_port_is_a_port_of_its_own(files: Files, text: str, port: int, other: str) -> None:
+    files.write(text)
+    assert files.refusal() == (
+        f"{files.path}: gateway.fix_port and {other} are both {port}; give each a port of its own"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[gateway]\nfix_port = 9472",
+        "[gateway]\nmetrics_port = 0\n[matcher]\nmetrics_port_base = 0",
+        "[nats]\nurl = 'nats://10.1.2.3:9876'\nembedded = false",
+        "[nats]\nurl = 'nats://127.0.0.1:none'",
+    ],
+)
+def test_ports_that_do_not_meet_may_be_any(files: Files, text: str) -> None:
+    files.write(text)
+    assert load(files.path).config.gateway.fix_port
+
+
 def test_a_comp_id_belongs_to_one_session(files: Files) -> None:
     files.write(FIRM + FIRM.replace("FIRMA", "FIRMB").replace("FIRMB1", "FIRMA1"))
     assert files.refusal() == f"{files.path}: session FIRMA1 is configured twice; a CompID belongs to one session"
@@ -228,11 +272,11 @@ def test_loopback_is_this_machine_only(host: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ('A = { tick = "0.05", reference_price = "1.01" }', "'1.01' is not a multiple of 0.05"),
-        ('A = { tick = "0", reference_price = "1" }', "'0' is not above zero with at most 12 decimal places"),
-        ('A = { tick = "1e-2", reference_price = "1" }', "'1e-2' is not a plain decimal number"),
-        ('A = { tick = "1", reference_price = "-1" }', "'-1' is not a plain decimal number"),
-        ('A = { tick = "1", lot = "0.0", reference_price = "1" }', "'0.0' is not above zero with at most 12"),
+        ('A = { tick = "0.05", reference_price = "1.01" }', "reference_price '1.01' is not a multiple of 0.05"),
+        ('A = { tick = "0", reference_price = "1" }', "tick '0' is not above zero with at most 12 decimal places"),
+        ('A = { tick = "1e-2", reference_price = "1" }', "tick '1e-2' is not a plain decimal number"),
+        ('A = { tick = "1", reference_price = "-1" }', "reference_price '-1' is not a plain decimal number"),
+        ('A = { tick = "1", lot = "0.0", reference_price = "1" }', "lot '0.0' is not above zero with at most 12"),
         ('A = { tick = "1", reference_price = "1", shard = 1 }', "shard 1, but there are shards 0 to 0"),
         ('A = { tick = "1", reference_price = "1", shard = -1 }', "shard -1, but there are shards 0 to 0"),
         (

@@ -119,7 +119,10 @@ REFUSALS = [
     # message, changes, reason, tag at fault, part of the text
     ("35=AE|11=a-1", "", R.UNSUPPORTED_MESSAGE, 35, "MsgType(35) 'AE' is not taken here; send D, F, G or H"),
     (
-        "35=V|262=m-1", "", R.UNSUPPORTED_MESSAGE, 35,
+        "35=V|262=m-1",
+        "",
+        R.UNSUPPORTED_MESSAGE,
+        35,
         "MsgType(35) 'V' is not taken here; send D, F, G or H; market data is on a session of kind marketdata",
     ),
     (NEW_ORDER, "35=-", R.UNSUPPORTED_MESSAGE, 35, "''"),

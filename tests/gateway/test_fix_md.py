@@ -4,12 +4,13 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import quickfix
 
 import gateway
-from configs.loader import ONE_MACHINE, load
+from configs.loader import ONE_MACHINE, VenueConfig, load
 from gateway.fix_fields import HARMLESS_TAGS, HARMLESS_VALUES, HEADER_TAGS, USED_TAGS
 from gateway.fix_inbound import Inbound, RequestContext
 from gateway.fix_outbound import Reports
@@ -19,10 +20,31 @@ from matcher.instruments import Instrument
 from matcher.orders import PRICE_TICKS_MAX, QTY_LOTS_MAX
 from matcher.rejects import RejectReason
 from sessions.fix_text import SOH, parse
+from sessions.journal.limits import DEFAULT_LIMITS
+from sessions.logon import HEART_BT_INT_S_MAX, HEART_BT_INT_S_MIN
+from sessions.native.engine import LOGON_TIMEOUT_S
+from sessions.native.events import SessionSettings
+from sessions.native.framing import GARBAGE_BYTES_MAX, MESSAGE_BYTES_MAX
+from sessions.native.lobby import FIRST_MESSAGE_BYTES_MAX
+from sessions.native.session import DEAD_AFTER, TEST_AFTER
 
 PAGE = (Path(gateway.__path__[0]) / "FIX.md").read_text()
 INSTRUMENTS = load(ONE_MACHINE).instruments
 SAMPLES = [(match[1], match[2].splitlines()) for match in re.finditer(r"```fix (\S+)\n(.*?)```", PAGE, re.DOTALL)]
+REQUESTS = {
+    "D": "NewOrderSingle(D)",
+    "F": "OrderCancelRequest(F)",
+    "G": "OrderCancelReplaceRequest(G)",
+    "H": "OrderStatusRequest(H)",
+}
+GATEWAY_REQUIRES = {
+    "D": {"11", "38", "40", "54", "55"},
+    "F": {"11", "41", "54", "55"},
+    "G": {"11", "38", "40", "41", "44", "54", "55"},
+    "H": {"11", "54", "55"},
+}
+"""Answered with MISSING_TAG where the version's dictionary does not ask for them."""
+SETTINGS = SessionSettings(begin_string="", sender_comp_id="", target_comp_id="", session_id="")
 OPENED_NS = 1_767_605_400_000_000_000
 """2026-01-05 09:30 UTC."""
 
@@ -33,6 +55,14 @@ def rows(begin: str) -> Iterator[list[str]]:
     for table in re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE):
         for line in table.splitlines()[2:]:
             yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def tags_required(version: str, msg_type: str) -> set[str]:
+    """What one of our dictionaries requires in a message's body."""
+    root = ElementTree.parse(ONE_MACHINE.parent / "fix" / f"{version}.xml").getroot()
+    tags = {field.attrib["name"]: field.attrib["number"] for field in root.findall("fields/field")}
+    members = root.findall(f"messages/message[@msgtype='{msg_type}']/*[@required='Y']")
+    return {tags[member.attrib["name"]] for member in members}
 
 
 def test_the_page_states_the_bounds() -> None:
@@ -65,9 +95,42 @@ def test_the_harmless_tags_are_those_of_the_code() -> None:
 
 
 def test_the_request_tables_name_every_tag_that_is_used() -> None:
-    headings = ("NewOrderSingle(D)", "OrderCancelRequest(F)", "OrderCancelReplaceRequest(G)", "OrderStatusRequest(H)")
-    named = {row[0].rstrip("*") for heading in headings for row in rows(f"### {heading}")}
-    assert named == USED_TAGS
+    named = {row[0].rstrip("*") for heading in REQUESTS.values() for row in rows(f"### {heading}")}
+    assert named == USED_TAGS | {"21", "60"}  # which the dictionaries require, and nobody looks at
+
+
+@pytest.mark.parametrize("msg_type", "DFGH")
+@pytest.mark.parametrize("version", ["FIX42", "FIX44", "FIX50SP2"])
+def test_the_request_tables_mark_every_tag_that_is_required(version: str, msg_type: str) -> None:
+    marked = {row[0].rstrip("*") for row in rows(f"### {REQUESTS[msg_type]}") if row[0].endswith("*")}
+    required = tags_required(version, msg_type)
+    assert marked - ({"21"} if version != "FIX42" else set()) == required | GATEWAY_REQUIRES[msg_type]
+
+
+def test_the_logon_table_marks_every_tag_that_is_required() -> None:
+    marked = {row[0].rstrip("*") for row in rows("### Logon(A)") if row[0].endswith("*")}
+    for version, more in (("FIX42", {"1137"}), ("FIX44", {"1137"}), ("FIXT11", set())):
+        assert marked - more == tags_required(version, "A") | {"8", "34", "49", "52", "56", "553", "554"}
+
+
+def test_the_bounds_of_a_session_are_those_of_the_code() -> None:
+    logon = {row[0].rstrip("*"): row[-1] for row in rows("### Logon(A)")}
+    assert logon["108"].startswith(f"{HEART_BT_INT_S_MIN} to {HEART_BT_INT_S_MAX} seconds;")
+    for bound in (
+        f"not longer than {FIRST_MESSAGE_BYTES_MAX >> 10} KiB, and complete within {LOGON_TIMEOUT_S:.0f} s",
+        f"at most {SETTINGS.sending_time_tolerance_s} s off",
+        f"SendingTime(52) more than {SETTINGS.sending_time_tolerance_s} s off",
+        f"At most {SETTINGS.replays_max} may wait",
+        f"more than {SETTINGS.replays_max} ResendRequests",
+        f"up to {DEFAULT_LIMITS.bytes_max >> 30} GiB",
+        f"After {TEST_AFTER} times",
+        f"after {DEAD_AFTER} times",
+        f"{SETTINGS.logout_timeout_s:.0f} s for the client's",
+        f"above {MESSAGE_BYTES_MAX >> 10} KiB, or {GARBAGE_BYTES_MAX >> 10} KiB that are no messages",
+        f"by default {VenueConfig().trading_day_end} UTC",
+    ):
+        assert bound in PAGE
+    assert SETTINGS.message_bytes_max == MESSAGE_BYTES_MAX
 
 
 @pytest.mark.parametrize(("begin_string", "lines"), SAMPLES)

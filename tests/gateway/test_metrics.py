@@ -1,12 +1,20 @@
 """What Prometheus sees of a gateway."""
 
+import asyncio
+import re
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from configs.loader import ONE_MACHINE, load
 from gateway.metrics import GatewayMetrics
 from matcher.events import CancelRejected, OrderAccepted, OrderFilled, OrderStatusReported
 from matcher.orders import OrderState
 from matcher.rejects import RejectReason
+from sessions.native.engine import NativeEngine
 
 ORDER = OrderState(1, "S", "F", "c", "", "A", "1", "2", "0", 5, 10, 10, 0, 0, "0")
 RECEIVED_NS = 1_767_605_400_000_000_000
@@ -81,3 +89,57 @@ def test_readings_are_taken_when_scraped(metrics: GatewayMetrics, registry: Coll
     sessions.append("S")
     assert registry.get_sample_value("gateway_sessions_up") == 1
     assert b"# HELP gateway_sessions_up FIX sessions that are logged on." in generate_latest(registry)
+
+
+ENGINE_COUNTS = {
+    "gateway_logons",
+    "gateway_logons_refused",
+    "gateway_connections_refused",
+    "gateway_connections_closed",
+    "gateway_session_rejects",
+    "gateway_garbled",
+    "gateway_slow_readers_cut",
+}
+
+
+def names(registry: CollectorRegistry) -> set[str]:
+    return {family.name for family in registry.collect()}
+
+
+async def test_our_own_engine_tells_all_its_counts(
+    metrics: GatewayMetrics, registry: CollectorRegistry, tmp_path: Path
+) -> None:
+    assert not ENGINE_COUNTS & names(registry)
+    engine = NativeEngine(load(ONE_MACHINE), data_dir=tmp_path, loop=asyncio.get_running_loop(), applications={})
+    metrics.watch_engine(engine)
+    engine.tally.logons += 2
+    engine.tally.logons_refused["credentials"] += 3
+    engine.tally.connections_refused["unknown_session"] += 4
+    engine.tally.connections_closed["silent"] += 5
+    engine.tally.rejects_sent[5] += 6
+    engine.tally.garbled["checksum"] += 7
+    engine.tally.slow_readers_cut += 8
+    assert names(registry) >= ENGINE_COUNTS
+    assert registry.get_sample_value("gateway_logons_total") == 2
+    assert registry.get_sample_value("gateway_logons_refused_total", {"reason": "credentials"}) == 3
+    assert registry.get_sample_value("gateway_connections_refused_total", {"reason": "unknown_session"}) == 4
+    assert registry.get_sample_value("gateway_connections_closed_total", {"reason": "silent"}) == 5
+    assert registry.get_sample_value("gateway_session_rejects_total", {"reason": "5"}) == 6
+    assert registry.get_sample_value("gateway_garbled_total", {"reason": "checksum"}) == 7
+    assert registry.get_sample_value("gateway_slow_readers_cut_total") == 8
+    await engine.close()
+
+
+def test_an_engine_that_counts_less_has_fewer_metrics(metrics: GatewayMetrics, registry: CollectorRegistry) -> None:
+    metrics.watch_engine(SimpleNamespace(logons=1, logons_refused=Counter(heartbeat=2), slow_readers_cut=0))
+    assert ENGINE_COUNTS & names(registry) == {"gateway_logons", "gateway_logons_refused", "gateway_slow_readers_cut"}
+    assert registry.get_sample_value("gateway_logons_refused_total", {"reason": "heartbeat"}) == 2
+
+
+def test_the_readme_names_every_metric() -> None:
+    root = ONE_MACHINE.parents[1]
+    sources = ("gateway/metrics.py", "gateway/__main__.py", "matcher/metrics.py", "marketdata/metrics.py")
+    metric = r"(?:gateway|fix_feed|matcher|marketdata)_[a-z_]+"
+    exposed = {name for source in sources for name in re.findall(rf'"({metric})"', (root / source).read_text())}
+    tables = (root / "README.md").read_text().partition("## Monitoring")[2]
+    assert set(re.findall(rf"`({metric})", tables)) == exposed

@@ -9,6 +9,7 @@ from marketdata import checkpoint
 from marketdata.book import Book
 from marketdata.checkpoint import Checkpoint, CheckpointError, LogPosition
 from matcher.orders import BUY
+from venue import durable_file
 
 from .conftest import public
 
@@ -22,7 +23,7 @@ def saved() -> Checkpoint:
 
 def test_what_is_stored_is_loaded(tmp_path: Path, saved: Checkpoint) -> None:
     path = tmp_path / "new directory" / "marketdata.checkpoint"
-    checkpoint.store(path, checkpoint.encode(saved))
+    durable_file.replace(path, checkpoint.encode(saved))
     assert checkpoint.load(path) == saved
     assert os.listdir(path.parent) == ["marketdata.checkpoint"]
 
@@ -55,8 +56,8 @@ def test_another_version_is_named(saved: Checkpoint) -> None:
 
 def test_a_write_that_fails_leaves_the_old_one(tmp_path: Path, saved: Checkpoint) -> None:
     path = tmp_path / "marketdata.checkpoint"
-    checkpoint.store(path, checkpoint.encode(saved))
-    path.with_suffix(".new").mkdir()  # a disk that refuses the new file
+    durable_file.replace(path, checkpoint.encode(saved))
+    path.with_name(f"{path.name}.unfinished").mkdir()  # a disk that refuses the new file
     with pytest.raises(OSError, match="directory"):
-        checkpoint.store(path, b"newer")
+        durable_file.replace(path, b"newer")
     assert checkpoint.load(path) == saved

@@ -30,6 +30,7 @@ from marketdata.service import FeedBroken, MarketDataService
 from matcher.events import MarketDataIncrement
 from matcher.orders import BUY, SELL
 from tests.jetstream import Server
+from venue import durable_file
 
 from .conftest import SYMBOL, increment_of, public
 
@@ -232,21 +233,21 @@ async def belong_to_another_log(path: Path) -> None:
     saved = checkpoint.load(path)
     assert saved is not None
     positions = [checkpoint.LogPosition(position.seq, position.crc32 ^ 1) for position in saved.positions]
-    checkpoint.store(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.books)))
+    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.books)))
 
 
 async def be_ahead_of_the_log(path: Path) -> None:
     saved = checkpoint.load(path)
     assert saved is not None
     positions = [checkpoint.LogPosition(1000, position.crc32) for position in saved.positions]
-    checkpoint.store(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.books)))
+    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.books)))
 
 
 async def be_of_more_shards(path: Path) -> None:
     saved = checkpoint.load(path)
     assert saved is not None
     positions = [*saved.positions, checkpoint.LogPosition(0, 0)]
-    checkpoint.store(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.books)))
+    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.books)))
 
 
 @pytest.mark.parametrize("spoil", [damage, belong_to_another_log, be_ahead_of_the_log, be_of_more_shards])

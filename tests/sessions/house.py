@@ -12,7 +12,7 @@ from typing import TypeVar
 import uvloop
 from msgspec.structs import replace
 
-from configs.loader import ONE_MACHINE, Venue, load
+from configs.loader import ONE_MACHINE, FirmConfig, Venue, load
 from sessions.fix_text import parse
 from sessions.native.engine import NativeEngine
 from sessions.port import InboundMessage
@@ -51,10 +51,11 @@ def free_port() -> int:
         return port
 
 
-def venue_on(port: int, **gateway: object) -> Venue:
-    """The shipped configuration, on a port of ours."""
+def venue_on(port: int, *, firms: tuple[FirmConfig, ...] = (), **gateway: object) -> Venue:
+    """The shipped configuration, on a port of ours, with its own firms unless there are others."""
     venue = load(ONE_MACHINE)
-    config = replace(venue.config, gateway=replace(venue.config.gateway, fix_port=port, **gateway))
+    gateway_config = replace(venue.config.gateway, fix_port=port, **gateway)
+    config = replace(venue.config, gateway=gateway_config, firms=firms or venue.config.firms)
     return replace(venue, config=config)
 
 
@@ -74,19 +75,21 @@ class House:
         *,
         engine: str = "quickfix",
         inbound_messages_max: int = 10_000,
+        orders: Recorder | None = None,
         engine_settings: Mapping[str, object] | None = None,
+        firms: tuple[FirmConfig, ...] = (),
         **gateway: object,
     ) -> None:
         self.port = free_port()
         self.data_dir = data_dir
-        self.orders = Recorder()
+        self.orders = orders or Recorder()
         self.marketdata = Recorder()
         self.loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         self.engine = self.call(
             lambda: ENGINES[engine](
-                venue_on(self.port, **gateway),
+                venue_on(self.port, firms=firms, **gateway),
                 data_dir=data_dir,
                 loop=self.loop,
                 applications={"orders": self.orders, "marketdata": self.marketdata},

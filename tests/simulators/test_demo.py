@@ -136,11 +136,24 @@ def test_the_screen_shows_the_book_follows_the_keys_and_gives_the_terminal_back(
     os.close(theirs)
 
 
-def test_a_directory_that_cannot_be_used_is_told(start, tmp_path):
+@pytest.mark.parametrize("data", ["file", "file/data"])
+def test_a_directory_that_cannot_be_used_is_told(start, tmp_path, data):
     (tmp_path / "file").touch()
-    demo = start("--json", "--data", str(tmp_path / "file" / "data"))
+    demo = start("--json", "--data", str(tmp_path / data))
     _, err = demo.result()
 
     assert "cannot be used" in err
     assert err.count("\n") == 1
-    assert demo.process.returncode == 70
+    assert demo.process.returncode == 78
+
+
+def test_a_directory_of_somebody_else_is_told_and_left_alone(start, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "thesis.tex").touch()
+    demo = start("--json", "--data", str(tmp_path / "theirs"))
+    _, err = demo.result()
+
+    assert "theirs is not empty (it holds thesis.tex)" in err
+    assert err.count("\n") == 1
+    assert demo.process.returncode == 78
+    assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["thesis.tex"]

@@ -187,6 +187,19 @@ def test_a_prepared_environment_goes_straight_to_the_command(checkout: Checkout,
     assert checkout.pip_calls() == []
 
 
+def test_a_python_that_this_user_may_not_run(checkout: Checkout) -> None:
+    checkout.install("base")
+    (checkout.venv / "bin" / "python").chmod(0o644)
+
+    status, _, said = checkout.run("help", PYTHON=PYTHON)
+
+    assert status == UNAVAILABLE
+    assert said == (
+        f"outcry: {checkout.venv}/bin/python cannot be run: Permission denied; start as the user who made "
+        f"{checkout.venv}, or from a checkout of your own"
+    )
+
+
 def test_new_pins_bring_an_environment_up_to_date(checkout: Checkout) -> None:
     checkout.install(*LAYERS)
     with (checkout.root / "constraints.txt").open("a") as file:

@@ -80,3 +80,14 @@ def test_arguments_go_to_pytest_alone(runs: list[list[str]]) -> None:
 def test_long_selects_the_long_forms(runs: list[list[str]]) -> None:
     assert checks.main(["tests/simulation", "--long"]) == 0
     assert runs == [["pytest", "-m", "long", "tests/simulation"]]
+
+
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_the_help_of_the_checks_looks_like_every_other(
+    runs: list[list[str]], capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    assert checks.main([word]) == 0
+    help_text = capsys.readouterr().out
+    assert help_text.startswith("usage: outcry test [-h] [--long]")
+    assert "\noptions:\n  -h, --help " in help_text
+    assert runs == []

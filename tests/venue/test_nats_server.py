@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from configs.loader import Durability, NatsConfig, VenueConfig
+from venue.data_directory import DataDirectoryError
 from venue.ephemeral import free_ports
 from venue.nats_server import Address, nats_server_spec, server_address
 from venue.process import StartError
@@ -68,6 +69,14 @@ async def test_a_server_that_is_not_ours_is_never_taken_for_it(tmp_path: Path) -
         with pytest.raises(SupervisorError, match=f"another server took 127.0.0.1:{port}"):
             async with Supervisor([ours]):
                 pass
+
+
+@pytest.mark.parametrize("name", ["nats-server.log", "nats.conf"])
+def test_a_file_that_the_server_cannot_use_is_found_before_it_is_started(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (port,) = free_ports(1)
+    with pytest.raises(DataDirectoryError, match=rf"^{tmp_path / name} cannot be used: Is a directory"):
+        nats_server_spec(config_for(port), tmp_path, stage=0, inherit=())
 
 
 def test_the_embedded_server_is_no_cluster(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 import venue.supervisor
 from tests.processes import is_alive, until
@@ -50,6 +51,23 @@ async def test_a_process_that_dies_is_started_again_at_once(tmp_path: Path, numb
         assert process.generation == 2
 
 
+async def test_a_new_life_is_logged_with_its_process_id_once_it_is_ready(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        async with Supervisor([child("obedient", tmp_path)]) as supervisor:
+            os.kill(supervisor.processes["child"].pid, signal.SIGKILL)
+            await supervisor.wait_ready("child", generation=2)
+            pid = supervisor.processes["child"].pid
+
+    assert [line["event"] for line in logs] == ["process_died", "process_ready"]
+    assert logs[1] == {
+        "event": "process_ready",
+        "log_level": "info",
+        "name": "child",
+        "pid": pid,
+        "generation": 2,
+    }
+
+
 async def test_deaths_in_a_row_are_answered_with_growing_pauses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +97,7 @@ async def test_a_healthy_time_ends_the_row(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("behaviour", ["refusing", "refusing_after_ready"])
 async def test_a_process_that_refuses_is_not_started_again(tmp_path: Path, behaviour: str) -> None:
     specs = [child("obedient", tmp_path, name="other"), child(behaviour, tmp_path)]
-    with pytest.raises(SupervisorError, match="the moon is in the wrong phase") as raised:
+    with pytest.raises(SupervisorError, match=r"^child cannot work as configured: the moon is in the wrong") as raised:
         async with Supervisor(specs) as supervisor:
             raise await supervisor.wait_failed()
 

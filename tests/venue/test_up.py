@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.processes import is_alive, until
-from venue.data_directory import lock
+from venue.data_directory import claim_store, lock
 from venue.ephemeral import ephemeral_config, free_ports
 from venue.process import EX_CONFIG, EngineName
 from venue.up import RunningVenue
@@ -31,12 +31,17 @@ class Up:
 
     async def logged(self, event: str) -> dict[str, Any]:
         """The next log line of that event."""
+        return [line async for line in self.lines_until(event)][-1]
+
+    async def lines_until(self, event: str) -> AsyncIterator[dict[str, Any]]:
+        """The log lines from here to the next one of that event."""
         assert self.process.stderr is not None
         async with asyncio.timeout(LIMIT_S):
             async for text in self.process.stderr:
                 line: dict[str, Any] = json.loads(text)
+                yield line
                 if line["event"] == event:
-                    return line
+                    return
         raise AssertionError(f"it ended without {event}")
 
     async def status(self) -> int:
@@ -98,11 +103,41 @@ async def test_a_second_venue_on_the_same_data_is_one_sentence(tmp_path: Path) -
     os.close(held)
 
 
+async def test_a_directory_of_somebody_else_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "thesis.tex").touch()
+    async with up(ephemeral_config(tmp_path), tmp_path / "data") as running:
+        refused = await running.logged("venue_refused")
+        assert "data is not empty (it holds thesis.tex)" in refused["reason"]
+        assert await running.status() == EX_CONFIG
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["thesis.tex"]
+
+
+async def test_a_store_that_the_server_cannot_use_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    claim_store(tmp_path / "data")
+    (tmp_path / "data" / "jetstream").touch()
+    async with up(ephemeral_config(tmp_path), tmp_path / "data") as running:
+        refused = await running.logged("venue_refused")
+        assert f"{tmp_path}/data/jetstream cannot be used: Not a directory" in refused["reason"]
+        assert await running.status() == EX_CONFIG
+
+
+async def test_a_first_start_and_its_end_warn_of_nothing(tmp_path: Path) -> None:
+    async with up(ephemeral_config(tmp_path), tmp_path / "data") as running:
+        lines = [line async for line in running.lines_until("venue_ready")]
+        running.process.terminate()
+        lines += [line async for line in running.lines_until("venue_stopped")]
+        assert await running.status() == 0
+    assert [line for line in lines if line["level"] != "info"] == []
+
+
 async def test_a_fix_port_in_use_stops_the_venue_with_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:
         port = taken.getsockname()[1]
         async with up(ephemeral_config(tmp_path, gateway={"fix_port": port}), tmp_path / "data") as running:
             refused = await running.logged("venue_refused")
+            assert refused["reason"].startswith("gateway cannot work as configured: ")
             assert str(port) in refused["reason"]
             assert await running.status() == EX_CONFIG
 
