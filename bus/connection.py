@@ -74,9 +74,14 @@ class Bus:
         self._publish_timeout_s = publish_timeout_s
         self._loop = asyncio.get_running_loop()
         self._next_token = 0
+        self._broken_at_token = 0
+        """Publishes before this one were made on a connection that broke."""
         self._waiting: dict[int, tuple[float, AckCallback]] = {}
         self._on_reconnect: list[Callable[[], None]] = []
         self._closing = False
+        self._was_connected = False
+        self._away_since_s: float | None = None
+        """When the outage began that lasts, if one does; each is logged once at its begin and once at its end."""
         self._timeouts = asyncio.create_task(self._fail_late_acks(), name="ack time-outs")
 
     @classmethod
@@ -109,13 +114,15 @@ class Bus:
             "skip_subject_validation": True,  # subjects come from bus.subjects only
             "reconnected_cb": self._reconnected,
             "disconnected_cb": self._disconnected,
-            "error_cb": _log_error,
+            "error_cb": self._on_error,
         }
         try:
             await _connect_patiently(client, url, options, patience_s)
         except BusError:
             self._timeouts.cancel()
             raise
+        self._end_outage("nats_connected")
+        self._was_connected = True
         await client.subscribe(f"{self._ack_prefix}*", cb=self._on_ack)
         return self
 
@@ -255,17 +262,39 @@ class Bus:
         return f"{self._inbox}.{os.urandom(6).hex()}"
 
     async def _disconnected(self) -> None:
+        self._broken_at_token = self._next_token
         if not self._closing:
-            log.warning("nats_disconnected")
+            self._begin_outage()
 
     async def _reconnected(self) -> None:
-        log.warning("nats_reconnected")
+        self._end_outage("nats_reconnected")
         # What was on its way when the connection broke is not coming back; its publishers need not wait for a time-out.
-        waiting, self._waiting = self._waiting, {}
-        for _, on_ack in waiting.values():
+        # What was published since on the new one, which carries messages before nats-py calls this, will be answered.
+        lost = [self._waiting.pop(token) for token in list(self._waiting) if token < self._broken_at_token]
+        for _, on_ack in lost:
             on_ack(NO_CONNECTION)
         for callback in list(self._on_reconnect):
             callback()
+
+    async def _on_error(self, error: Exception) -> None:
+        # Also where nats-py reports exceptions of our callbacks: those are ours, and end the process.
+        if not isinstance(error, nats.errors.Error | OSError | TimeoutError):
+            context = {"message": "a NATS callback failed", "exception": error, "future": asyncio.current_task()}
+            self._loop.call_exception_handler(context)
+        elif self._client.is_connected and self._away_since_s is None and not _breaks_connection(error):
+            log.warning("nats_error", error=_told(error))
+        elif not self._closing:
+            self._begin_outage(error=_told(error))  # one of many attempts to connect, if it has not begun before
+
+    def _begin_outage(self, **facts: str) -> None:
+        if self._away_since_s is None:
+            self._away_since_s = self._loop.time()
+            log.warning("nats_disconnected" if self._was_connected else "nats_unreachable", **facts)
+
+    def _end_outage(self, event: str) -> None:
+        if self._away_since_s is not None:
+            log.info(event, away_s=round(self._loop.time() - self._away_since_s, 1))
+            self._away_since_s = None
 
     async def _on_ack(self, message: Msg) -> None:
         token = int(message.subject[len(self._ack_prefix) :])
@@ -317,10 +346,12 @@ async def _connect_patiently(client: Client, url: str, options: dict[str, Any], 
         raise BusError(f"no NATS server at {url} ({cause}); start one, or name another with --nats") from error
 
 
-async def _log_error(error: Exception) -> None:
-    # Also where nats-py reports exceptions of our callbacks: those are ours, and end the process.
-    if isinstance(error, nats.errors.Error | OSError | TimeoutError):
-        log.warning("nats_error", error=f"{type(error).__name__}: {error}")
-        return
-    context = {"message": "a NATS callback failed", "exception": error, "future": asyncio.current_task()}
-    asyncio.get_running_loop().call_exception_handler(context)
+def _breaks_connection(error: Exception) -> bool:
+    """Whether nats-py, which tells of this error while it still counts itself as connected, connects anew next."""
+    if isinstance(error, TimeoutError):  # an OSError too, but here a flush that took too long
+        return False
+    return isinstance(error, OSError | nats.errors.UnexpectedEOF)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -18,7 +18,8 @@ import msgspec
 import structlog
 from nats.aio.msg import Msg
 
-from bus.connection import Bus, BusError
+from bus.connection import ApiError, Bus, BusError
+from bus.streams import STREAM_NOT_FOUND
 
 log = structlog.get_logger()
 
@@ -113,14 +114,25 @@ class LogReader:
             self._loop.call_exception_handler(context)
 
     async def _keep_consuming(self) -> None:
+        told_of: tuple[type[BusError], int] | None = None
         while not self._stopped:
             self._broken.clear()
             try:
                 await self._consume_anew()
+                told_of = None
                 await self._until_broken()
             except BusError as error:
-                log.warning("log_reader_waits", stream=self._stream, next_seq=self._next_seq, why=str(error))
+                cause = (type(error), error.err_code if isinstance(error, ApiError) else 0)
+                if cause != told_of:  # once, not at each attempt
+                    self._tell_of_waiting(error)
+                told_of = cause
                 await asyncio.sleep(_RETRY_S)
+
+    def _tell_of_waiting(self, error: BusError) -> None:
+        # A venue's first start makes its streams while those who read them start as well: nothing to worry about.
+        is_first_start = isinstance(error, ApiError) and error.err_code == STREAM_NOT_FOUND and self._next_seq == 1
+        tell = log.info if is_first_start else log.warning
+        tell("log_reader_waits", stream=self._stream, next_seq=self._next_seq, why=str(error))
 
     async def _consume_anew(self) -> None:
         await self._drop_consumer()

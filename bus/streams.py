@@ -16,7 +16,7 @@ import msgspec
 from bus.connection import ApiError, Bus
 from bus.subjects import exec_stream, exec_subject, ord_stream, ord_subjects
 
-_STREAM_NOT_FOUND: Final = 10059
+STREAM_NOT_FOUND: Final = 10059
 _MESSAGE_NOT_FOUND: Final = 10037
 
 
@@ -106,7 +106,7 @@ async def _ensure(bus: Bus, stream: str, subjects: str, max_bytes: int, replicas
     try:
         info = await bus.request_json(f"$JS.API.STREAM.INFO.{stream}")
     except ApiError as error:
-        if error.err_code != _STREAM_NOT_FOUND:
+        if error.err_code != STREAM_NOT_FOUND:
             raise
         info = await bus.request_json(f"$JS.API.STREAM.CREATE.{stream}", _config(stream, subjects, max_bytes, replicas))
     if info["config"].get("subjects") != [subjects]:

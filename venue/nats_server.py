@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from configs.loader import Durability, VenueConfig
-from venue.data_directory import claim_store
+from venue.data_directory import SERVER_CONFIGURATION, SERVER_LOG, check_server_files, naming_the_path
 from venue.process import StartError
 from venue.supervised_process import ProcessSpec, SupervisorError
 
@@ -61,12 +61,12 @@ def nats_server_spec(config: VenueConfig, data_dir: Path, *, stage: int, inherit
 
     Args:
         config: Of the venue.
-        data_dir: Exists, and is locked by this venue.
+        data_dir: Exists, and is claimed and locked by this venue.
         stage: In which the supervisor starts it.
         inherit: Descriptors that the server keeps open, such as the lock of the data directory.
 
     Raises:
-        DataDirectoryError: The store was written in another format.
+        DataDirectoryError: Something that the server writes there cannot be used.
         StartError: The address or the durability is not for an embedded server, or the server is not installed.
     """
     address = server_address(config.nats.url)
@@ -75,10 +75,11 @@ def nats_server_spec(config: VenueConfig, data_dir: Path, *, stage: int, inherit
     if not program.exists():
         raise StartError(f"{program} is missing; remove .venv and start again, so that it is installed")
     _check_free(address)
-    claim_store(data_dir)
+    check_server_files(data_dir)
     name = f"outcry-{secrets.token_hex(8)}"
-    configuration = data_dir / "nats.conf"
-    configuration.write_text(_render(config, address, name, data_dir))
+    configuration = data_dir / SERVER_CONFIGURATION
+    with naming_the_path(configuration):
+        configuration.write_text(_render(config, address, name, data_dir))
     return ProcessSpec(
         name="nats-server",
         command=(str(program), "-c", str(configuration)),
@@ -112,7 +113,7 @@ def _render(config: VenueConfig, address: Address, name: str, data_dir: Path) ->
     return _CONFIGURATION.format(
         name=quoted(name),
         listen=quoted(f"{address.host}:{address.port}"),
-        log_file=quoted(str(data_dir / "nats-server.log")),
+        log_file=quoted(str(data_dir / SERVER_LOG)),
         store_dir=quoted(str(data_dir)),
         sync_interval=SYNC_INTERVALS[config.durability],
         max_file_store=config.shards * STREAMS_PER_SHARD * config.nats.log_max_bytes + _STORE_MARGIN_BYTES,

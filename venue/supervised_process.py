@@ -16,8 +16,11 @@ from typing import Any, Final
 
 import msgspec
 import orjson
+import structlog
 
 from venue.process import READY_FD
+
+log = structlog.get_logger()
 
 _LEASH: Final = Path(__file__).parent / "leash.py"
 _LAST_WORDS_S: Final = 1.0
@@ -206,5 +209,8 @@ class SupervisedProcess:
         self._ready_at = asyncio.get_running_loop().time()
         self.details = details
         self.ready_generation = self.generation
+        if self.generation > 1:
+            pid = self._process.pid if self._process else None
+            log.info("process_ready", name=self.spec.name, pid=pid, generation=self.generation)
         async with self._changed:
             self._changed.notify_all()

@@ -153,7 +153,8 @@ def _check_hope(process: SupervisedProcess, ending: Ending, deaths: int) -> None
     """Raise SupervisorError if starting the process again would not help."""
     name = process.spec.name
     if ending.status == EX_CONFIG:
-        raise SupervisorError(ending.reason or f"{name} cannot work as configured; its log says why", refused=True)
+        why = f": {ending.reason}" if ending.reason else "; its log says why"
+        raise SupervisorError(f"{name} cannot work as configured{why}", refused=True)
     if not process.ready_generation and ending.status == EX_TEMPFAIL and ending.reason:
         raise SupervisorError(f"{name} cannot begin: {ending.reason}")
     if not process.ready_generation and deaths >= START_ATTEMPTS_MAX:

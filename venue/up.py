@@ -18,7 +18,7 @@ import uvloop
 
 from configs.loader import ONE_MACHINE, ConfigError, Venue, load
 from venue import logs
-from venue.data_directory import DataDirectoryError, lock, open_directory
+from venue.data_directory import DataDirectoryError, claim_store, lock, open_directory, open_logs
 from venue.nats_server import nats_server_spec
 from venue.process import (
     DEFAULT_DATA,
@@ -35,6 +35,8 @@ from venue.supervisor import Supervisor
 LOG_STAGE: Final = 0
 CORE_STAGE: Final = 1
 DOOR_STAGE: Final = 2
+START_FAILURES: Final = (ConfigError, DataDirectoryError, StartError, SupervisorError)
+"""What may keep a venue from running; each says why in one sentence."""
 
 log = structlog.get_logger()
 
@@ -91,6 +93,7 @@ class RunningVenue:
             open_directory(self.data_dir)
             held = await lock(self.data_dir)
             stack.callback(os.close, held)
+            claim_store(self.data_dir)
             self.supervisor = await stack.enter_async_context(Supervisor(self._specs(held)))
             self._stack = stack.pop_all()
         return self
@@ -134,9 +137,7 @@ class RunningVenue:
     def _log_file(self, name: str) -> Path | None:
         if not self._quiet:
             return None
-        folder = self.data_dir / "logs"
-        folder.mkdir(exist_ok=True)
-        return folder / f"{name}.log"
+        return open_logs(self.data_dir) / f"{name}.log"
 
 
 def main(argv: list[str]) -> int:
@@ -152,10 +153,16 @@ def main(argv: list[str]) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run(RunningVenue(options.config, options.data, quiet=False, engine=options.engine)))
-    except (ConfigError, DataDirectoryError, StartError) as error:
-        return _refuse(error, EX_CONFIG)
-    except SupervisorError as error:
-        return _refuse(error, EX_CONFIG if error.refused else EX_SOFTWARE)
+    except START_FAILURES as error:
+        log.error("venue_refused", reason=str(error))
+        return exit_status(error)
+
+
+def exit_status(error: Exception) -> int:
+    """Of a program whose venue failed with this error: 70 if starting again may help, else 78."""
+    if isinstance(error, SupervisorError) and not error.refused:
+        return EX_SOFTWARE
+    return EX_CONFIG if isinstance(error, START_FAILURES) else EX_SOFTWARE
 
 
 async def _run(venue: RunningVenue) -> int:
@@ -180,8 +187,3 @@ async def _keep_up(venue: RunningVenue) -> None:
     async with venue:
         log.info("venue_ready", **venue.facts())
         raise await venue.supervisor.wait_failed()
-
-
-def _refuse(error: Exception, status: int) -> int:
-    log.error("venue_refused", reason=str(error))
-    return status

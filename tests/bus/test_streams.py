@@ -1,4 +1,4 @@
-"""What a log is of: the units of its symbols stand in its metadata, and others are refused before anything is written."""
+"""The units of a log's symbols stand in its metadata, and others are refused before anything is written."""
 
 import pytest
 
@@ -21,7 +21,7 @@ async def test_the_same_units_are_taken_again(bus: Bus) -> None:
 async def test_symbols_may_be_added_and_then_belong_to_it(bus: Bus) -> None:
     await ensure(bus, UNITS)
     await ensure(bus, UNITS | {"SAP": "tick 0.02, lot 1"})
-    with pytest.raises(ForeignStream, match="ORD0 was written with SAP at tick 0.02, lot 1, but now it is not on"):
+    with pytest.raises(ForeignStream, match=r"ORD0 was written with SAP at tick 0\.02, lot 1, but now it is not on"):
         await ensure(bus, UNITS)
 
 
