@@ -18,6 +18,8 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from bus import background
+
 log = structlog.get_logger()
 
 CONNECT_PATIENCE_S: Final = 15.0
@@ -82,7 +84,7 @@ class Bus:
         self._was_connected = False
         self._away_since_s: float | None = None
         """When the outage began that lasts, if one does; each is logged once at its begin and once at its end."""
-        self._timeouts = asyncio.create_task(self._fail_late_acks(), name="ack time-outs")
+        self._timeouts = background.start(self._fail_late_acks(), name="ack time-outs")
 
     @classmethod
     async def connect(
@@ -155,9 +157,10 @@ class Bus:
         """The largest payload that the server takes."""
         return int(self._client.max_payload)
 
-    def on_reconnect(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called each time the connection came back."""
+    def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have `callback` called each time the connection came back; returns what ends that."""
         self._on_reconnect.append(callback)
+        return lambda: self._on_reconnect.remove(callback)
 
     def publish_now(
         self, subject: str, payload: bytes, *, reply: str = "", headers: dict[str, str] | None = None

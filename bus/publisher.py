@@ -30,6 +30,7 @@ WRONG_LAST_SEQ: Final = (10071, 10164)
 """Codes of a `PubFailure`: the stream's last record is another one than expected."""
 _EXPECTED_LAST_SEQ: Final = "Nats-Expected-Last-Sequence"
 _RETRY_S: Final = 0.05
+_RETRY_MAX_S: Final = 1.0
 
 
 class _Sent(msgspec.Struct):
@@ -58,6 +59,7 @@ class WindowPublisher:
         self._window: deque[_Sent] = deque()
         self._attempt = 0
         self._rewinding = False
+        self._retry_s = _RETRY_S
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -73,6 +75,9 @@ class WindowPublisher:
     def publish(self, subject: str, payload: bytes, on_durable: Callable[[], None]) -> None:
         """Send the next record; `on_durable` is called once it and all before it are stored."""
         assert self.has_room
+        assert len(payload) <= self._bus.payload_bytes_max, (
+            f"a record of {len(payload)} bytes is too large for {subject}"
+        )
         sent = _Sent(subject, payload, on_durable)
         self._window.append(sent)
         self._send(sent)
@@ -89,6 +94,7 @@ class WindowPublisher:
                 self._rewind(answer)
             else:
                 sent.acked = True
+                self._retry_s = _RETRY_S
                 self._on_latency(self._loop.time() - sent.sent_at)
                 self._advance()
 
@@ -104,7 +110,8 @@ class WindowPublisher:
         log.warning("ord_window_rewound", records=len(self._window), code=failure.code, why=failure.description)
         self._attempt += 1
         self._rewinding = True
-        self._loop.call_later(_RETRY_S, self._resend)
+        self._loop.call_later(self._retry_s, self._resend)
+        self._retry_s = min(2 * self._retry_s, _RETRY_MAX_S)  # a full log stays full for a while
 
     def _resend(self) -> None:
         if not self._bus.is_connected:
@@ -151,14 +158,10 @@ class ChainPublisher:
         self._room = asyncio.Event()
         self._room.set()
         self._attempt = 0
+        self._recovering = False  # what is published meanwhile waits, and goes out with the rest
         self._loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[None] = self._loop.create_future()
         """Ends with Fenced, or with what else makes it impossible to go on."""
-
-    @property
-    def in_flight(self) -> int:
-        """Entries published but not known to be stored."""
-        return len(self._window)
 
     async def publish(self, payloads: list[bytes], on_durable: Callable[[], None]) -> None:
         """
@@ -184,7 +187,8 @@ class ChainPublisher:
         self._end_seq += len(payloads)
         link = _Link(payloads, self._end_seq, on_durable)
         self._window.append(link)
-        self._send(link)
+        if not self._recovering:
+            self._send(link)
 
     def _send(self, link: _Link) -> None:
         attempt = self._attempt
@@ -228,6 +232,7 @@ class ChainPublisher:
     def _recover(self, failure: PubFailure) -> None:
         log.warning("exec_tail_in_doubt", stream=self._stream, code=failure.code, why=failure.description)
         self._attempt += 1
+        self._recovering = True
         task = asyncio.create_task(self._recover_tail(), name=f"recover {self._stream}")
         task.add_done_callback(self._after_recovery)
 
@@ -242,6 +247,7 @@ class ChainPublisher:
                 continue
             break
         self._check_ours(stored_seq, tail.payload if tail else b"")
+        self._recovering = False
         self._advance(stored_seq)
         for link in self._window:
             self._send(link)

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from nats.aio.msg import Msg
 
+from bus import background
 from bus.connection import ApiError, Bus, BusError
 from bus.streams import STREAM_NOT_FOUND
 
@@ -70,17 +71,16 @@ class LogReader:
 
     async def start(self) -> None:
         """Begin to read; returns at once."""
-        self._bus.on_reconnect(self._broken.set)
-        self._tasks.append(asyncio.create_task(self._keep_consuming(), name=f"read {self._stream}"))
+        self._forget_reconnects = self._bus.on_reconnect(self._broken.set)
+        self._tasks.append(background.start(self._keep_consuming(), name=f"read {self._stream}"))
         if self._on_messages is not None:
-            self._tasks.append(asyncio.create_task(self._hand_over(self._on_messages), name=f"hand {self._stream}"))
-        for task in self._tasks:
-            task.add_done_callback(self._tell_of_failure)
+            self._tasks.append(background.start(self._hand_over(self._on_messages), name=f"hand {self._stream}"))
 
     async def stop(self) -> None:
         """End reading."""
         # The flag as well as the cancel: Python 3.11's wait_for, inside nats-py's request, can swallow a cancellation.
         self._stopped = True
+        self._forget_reconnects()
         self._broken.set()
         for task in self._tasks:
             task.cancel()
@@ -106,12 +106,6 @@ class LogReader:
         while True:
             on_messages(await self.next_batch())
             await asyncio.sleep(0)  # a long catch-up must not starve the rest of the process
-
-    def _tell_of_failure(self, task: "asyncio.Task[None]") -> None:
-        """A reader that ended by an exception must not look like one that has nothing to read."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            context = {"message": f"reading {self._stream} failed", "exception": error, "future": task}
-            self._loop.call_exception_handler(context)
 
     async def _keep_consuming(self) -> None:
         told_of: tuple[type[BusError], int] | None = None

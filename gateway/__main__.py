@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 
+from bus import background
 from bus.connection import Bus, BusError
 from bus.streams import ForeignStream, ensure_shard
 from gateway import trading_day
@@ -15,7 +16,7 @@ from gateway.fix_inbound import Inbound
 from gateway.fix_outbound import Reports
 from gateway.metrics import GatewayMetrics
 from gateway.order_entry import OrderEntry
-from gateway.sent_marks import MARKS_FILE
+from gateway.sent_marks import MARKS_FILE, next_boot
 from gateway.sequencer import Sequencer
 from marketdata.client import BookReader
 from marketdata.fix_feed import FixFeed
@@ -65,7 +66,8 @@ async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
         )
     metrics = GatewayMetrics()
     accounts = Accounts(venue)
-    boot = time.time_ns()
+    marks_path = settings.data_dir / MARKS_FILE
+    boot = next_boot(marks_path, time.time_ns())
     applications: dict[str, OrderEntry | FixFeed] = {}
 
     def send(session_id: str, bodies: list[str]) -> None:
@@ -89,10 +91,10 @@ async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
         gateway_id=config.gateway.id,
         boot=boot,
         shards=config.shards,
-        marks_path=settings.data_dir / MARKS_FILE,
+        marks_path=marks_path,
         metrics=metrics,
     )
-    order_entry.on_reset = executions.note_reset
+    order_entry.note_numbers = executions.note_numbers
     sequencer.announce(config.gateway.id, boot)
     _resume(engine, order_entry, await executions.recover())
     await books.start()
@@ -106,7 +108,7 @@ async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     )
     metrics.watch_engine(engine)
     metrics_port = serve_metrics(config.gateway.metrics_port)
-    trading_day_clock = asyncio.create_task(trading_day.keep(sequencer, config.trading_day_end), name="trading day")
+    trading_day_clock = background.start(trading_day.keep(sequencer, config.trading_day_end), name="trading day")
     engine.start()
     notify_ready(fix_port=config.gateway.fix_port, metrics_port=metrics_port)
     await stop.wait()
@@ -114,6 +116,7 @@ async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     await executions.stop()
     await books.stop()
     await asyncio.to_thread(engine.stop)
+    executions.close()
 
 
 def _open_engine(settings: Settings, applications: Mapping[str, Application]) -> Engine:

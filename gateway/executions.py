@@ -15,9 +15,11 @@ from typing import Final
 import msgspec
 import structlog
 
+from bus import background
 from bus.connection import Bus
 from bus.reader import LogMessage, LogReader
 from bus.records import RecordError, decode_events, decode_exec
+from bus.streams import last_seq
 from bus.subjects import exec_stream
 from gateway import sent_marks
 from gateway.fix_outbound import Report, ReportError, Reports
@@ -29,6 +31,8 @@ from sessions.port import Engine
 log = structlog.get_logger()
 
 MARK_INTERVAL_S: Final = 1.0
+ADMISSION_PATIENCE_S: Final = 5.0
+"""After each of these, a gateway that no matcher has answered says which it waits for."""
 
 
 class ExecutionsBroken(Exception):
@@ -68,6 +72,7 @@ class Executions:
         self._marks = sent_marks.load(marks_path, gateway_id, shards)
         self._candidates: dict[str, _Candidate] = {}
         self._sessions = list(sessions)
+        self._epochs = {session_id: engine.epoch(session_id) for session_id in self._sessions}
         self._handed = dict.fromkeys(self._sessions, 0)
         self._already_sent = {
             session_id: AlreadySent(engine, session_id, self._marks.get(session_id), shards)
@@ -96,52 +101,95 @@ class Executions:
 
         Returns:
             By session: how far its requests are in the log, of its newest epoch there.
+
+        Raises:
+            ExecutionsBroken: The marks are of another log.
         """
+        await self._check_positions()
         for reader in self._readers:
             await reader.start()
-        await self._admitted
+        await self._until_admitted()
         self._already_sent.clear()
-        self._marking = asyncio.create_task(self._mark_for_ever(), name="sent marks")
+        self._store_marks(self._next_marks())  # this life is on file before it takes a request
+        self._marking = background.start(self._mark_for_ever(), name="sent marks")
         return self._session_marks
 
+    async def _check_positions(self) -> None:
+        for shard, position in enumerate(self._positions):
+            if position > (end := await last_seq(self._bus, exec_stream(shard))):
+                raise ExecutionsBroken(
+                    f"{self._marks_path} is at {exec_stream(shard)} sequence {position}, but that log ends at {end}: "
+                    "it is another log; restore the one that belongs to it, or begin with an empty data directory"
+                )
+
+    async def _until_admitted(self) -> None:
+        while not self._admitted.done():
+            await asyncio.wait([self._admitted], timeout=ADMISSION_PATIENCE_S)
+            if not self._admitted.done():
+                waiting = [shard for shard, recovering in enumerate(self._recovering) if recovering]
+                log.warning("gateway_awaits_matchers", shards=waiting, hint="is a matcher running for each of them?")
+
     async def stop(self) -> None:
-        """End reading; `write_marks` may be called once more when the engine has stored all."""
+        """End reading; `close` writes the last marks when the engine has stopped."""
         for reader in self._readers:
             await reader.stop()
         if self._marking is not None:
             self._marking.cancel()
+            await asyncio.gather(self._marking, return_exceptions=True)
+        self._choose_candidates(self._sessions)
 
-    def note_reset(self, session_id: str) -> None:
-        """The session's numbers began anew: what was sent in its old epoch is no longer in its store."""
-        mark = SentMark(self._engine.epoch(session_id), 1, list(self._positions))
+    def close(self) -> None:
+        """Write the marks of a clean end: the engine has stopped, and stored all that it was given."""
+        self._promote_candidates(self._sessions)
+        self._store_marks(dict(self._marks))
+
+    def note_numbers(self, session_id: str) -> None:
+        """Look whether the session's numbers began anew: its store then holds none of what was sent before."""
+        epoch = self._engine.epoch(session_id)
+        if epoch == self._epochs.get(session_id):
+            return
+        self._epochs[session_id] = epoch
+        mark = SentMark(epoch, 1, list(self._positions))
         self._candidates[session_id] = _Candidate(mark, self._handed[session_id])
-        self.write_marks()
+        self._promote_candidates([session_id])
+        self._store_marks(dict(self._marks))
 
     def write_marks(self) -> None:
-        """Promote the candidates whose sessions have stored what was handed over, choose new ones, and write."""
-        for session_id in self._sessions:
-            stored = self._handed[session_id] - self._engine.outbound_waiting(session_id)
-            candidate = self._candidates.get(session_id)
-            if candidate is not None and stored >= candidate.handed:
-                self._marks[session_id] = candidate.mark
-                candidate = None
-            if candidate is None:
-                mark = SentMark(
-                    self._engine.epoch(session_id), self._engine.next_outbound(session_id), list(self._positions)
-                )
-                if stored == self._handed[session_id]:
-                    self._marks[session_id] = mark
-                self._candidates[session_id] = _Candidate(mark, self._handed[session_id])
-        self._store_marks()
+        """Take one turn: write what holds by now, and note what may hold at the next turn."""
+        self._store_marks(self._next_marks())
 
     async def _mark_for_ever(self) -> None:
+        """
+        A turn each second: a candidate chosen at one is promoted at a later one, if all of it is stored by then.
+
+        The second between is also the journal's: what is stored is on disk before a mark says so.
+        """
         while True:
             await asyncio.sleep(MARK_INTERVAL_S)
-            self.write_marks()
+            await asyncio.to_thread(self._store_marks, self._next_marks())
 
-    def _store_marks(self) -> None:
+    def _next_marks(self) -> dict[str, SentMark]:
+        self._promote_candidates(self._sessions)
+        self._choose_candidates(set(self._sessions) - self._candidates.keys())
+        return dict(self._marks)
+
+    def _choose_candidates(self, session_ids: Iterable[str]) -> None:
+        for session_id in session_ids:
+            epoch, number = self._engine.epoch(session_id), self._engine.next_outbound(session_id)
+            mark = SentMark(epoch, number, list(self._positions))
+            self._candidates[session_id] = _Candidate(mark, self._handed[session_id])
+
+    def _promote_candidates(self, session_ids: Iterable[str]) -> None:
+        for session_id in session_ids:
+            candidate = self._candidates.get(session_id)
+            stored = self._handed[session_id] - self._engine.outbound_waiting(session_id)
+            if candidate is not None and stored >= candidate.handed:
+                self._marks[session_id] = candidate.mark
+                del self._candidates[session_id]
+
+    def _store_marks(self, marks: dict[str, SentMark]) -> None:
         try:
-            sent_marks.store(self._marks_path, self._gateway_id, self._marks)
+            sent_marks.store(self._marks_path, self._gateway_id, marks, boot=self._boot)
         except OSError as error:
             log.error("sent_marks_not_written", path=str(self._marks_path), reason=error.strerror)
 

@@ -34,11 +34,12 @@ class OrderEntry:
         orders = [account for account in accounts if account.kind == "orders"]
         self._firm_of = {account.key.session_id: account.firm for account in orders}
         self.progress = {session_id: SessionProgress() for session_id in self._firm_of}
-        self.on_reset: Callable[[str], None] = lambda _session_id: None
-        """Told of a session whose sequence numbers began anew."""
+        self.note_numbers: Callable[[str], None] = lambda _session_id: None
+        """Told of a session whose sequence numbers may have begun anew."""
 
     def on_logon(self, session_id: str) -> None:
-        """Nothing: orders live on whether their session is up or not."""
+        """Orders live on whether their session is up or not; but its numbers may have begun anew."""
+        self.note_numbers(session_id)
 
     def on_logout(self, session_id: str) -> None:
         """Nothing: reports wait in the session's store."""
@@ -59,7 +60,7 @@ class OrderEntry:
         msg_seq_num = int(fields["34"])
         progress = self.progress[session_id]
         if message.session_epoch != progress.session_epoch:
-            self.on_reset(session_id)
+            self.note_numbers(session_id)
         progress.begin(message.session_epoch, msg_seq_num)
         context = RequestContext(
             session_id,

@@ -7,10 +7,10 @@ behind the positions are rendered again; one whose body is among the messages st
 the others have not. Rendering depends on the event alone, so equal answers give equal bodies.
 
 Marks are written to one small file each second. An old one costs time, never an answer; none at all means comparing
-from the beginning.
+from the beginning. The file also says which life wrote it, so that the next one counts as later even if the clock was
+set back meanwhile.
 """
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from sessions.port import Engine
+from venue import durable_file
 
 log = structlog.get_logger()
 
@@ -39,6 +40,15 @@ class _MarksFile(msgspec.Struct, frozen=True):
     version: int
     gateway_id: str
     marks: dict[str, SentMark]
+    boot: int = 0
+
+
+def next_boot(path: Path, now_ns: int) -> int:
+    """The number of a new life: the time, or one more than the last life's if that is greater."""
+    try:
+        return max(now_ns, msgspec.json.decode(path.read_bytes(), type=_MarksFile).boot + 1)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return now_ns  # `load` reports what is wrong with the file
 
 
 def load(path: Path, gateway_id: str, shards: int) -> dict[str, SentMark]:
@@ -56,16 +66,14 @@ def load(path: Path, gateway_id: str, shards: int) -> dict[str, SentMark]:
     return {session_id: mark for session_id, mark in file.marks.items() if len(mark.positions) == shards}
 
 
-def store(path: Path, gateway_id: str, marks: dict[str, SentMark]) -> None:
+def store(path: Path, gateway_id: str, marks: dict[str, SentMark], *, boot: int = 0) -> None:
     """
-    Replace the marks, whole: a crash leaves the old file or the new one.
+    Replace the marks, whole and durably; blocks.
 
     Raises:
         OSError: The disk refuses.
     """
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_bytes(msgspec.json.encode(_MarksFile(_VERSION, gateway_id, marks)))
-    os.replace(unfinished, path)
+    durable_file.replace(path, msgspec.json.encode(_MarksFile(_VERSION, gateway_id, marks, boot)))
 
 
 class AlreadySent:

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from bus import background
 from bus.connection import Bus, BusError
 from bus.subjects import MD_SNAPSHOT_SUBJECT, md_subject
 from marketdata.messages import (
@@ -64,7 +65,7 @@ class BookReader:
         """Begin to read; returns at once, each book becomes current on its own."""
         for symbol in self._first_symbols:
             self.watch(symbol)
-        self._auditor = asyncio.create_task(self._audit_for_ever(), name="market-data audit")
+        self._auditor = background.start(self._audit_for_ever(), name="market-data audit")
 
     async def stop(self) -> None:
         """End reading and unsubscribe."""
@@ -80,7 +81,7 @@ class BookReader:
         replica = self.replicas.get(symbol)
         if replica is None:
             replica = self.replicas[symbol] = Replica(symbol)
-            self._repairs[symbol] = asyncio.create_task(self._join(replica), name=f"join {symbol}")
+            self._repairs[symbol] = background.start(self._join(replica), name=f"join {symbol}")
         return replica
 
     async def _join(self, replica: Replica) -> None:
@@ -111,7 +112,7 @@ class BookReader:
 
     def _begin_repair(self, replica: Replica) -> None:
         if self._repairs[replica.symbol].done():
-            self._repairs[replica.symbol] = asyncio.create_task(self._repair(replica), name=f"repair {replica.symbol}")
+            self._repairs[replica.symbol] = background.start(self._repair(replica), name=f"repair {replica.symbol}")
 
     async def _repair(self, replica: Replica) -> None:
         """Ask for snapshots until the replica is current; later and later, but never less often than every 2 s."""

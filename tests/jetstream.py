@@ -62,6 +62,7 @@ class Server:
     def pause(self) -> None:
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)  # until it has stopped; it might answer one more request before
 
     def resume(self) -> None:
         assert self.process is not None

@@ -1,11 +1,13 @@
 """What the two publishers promise, against a real server: order, durability, and one writer."""
 
 import asyncio
+import base64
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 
-from bus.connection import Bus
+from bus.connection import NO_CONNECTION, AckCallback, Bus, PubAck, PubFailure
 from bus.publisher import ChainPublisher, Fenced, WindowPublisher
 from bus.streams import ensure_shard, last_seq
 from tests.jetstream import LOG_BYTES_MAX, Server, read_messages
@@ -123,3 +125,46 @@ async def test_a_second_writer_fences_the_first(bus: Bus) -> None:
         await asyncio.wait_for(old.failed, 10)
     assert await read_all(bus, "EXEC0", 2) == [b"old", b"new"]
     assert durable.names == ["old", "new"]
+
+
+class ImaginedStream:
+    """A stream whose first write is lost, and whose answers take as long as the test says; the clock is the loop's."""
+
+    payload_bytes_max = 1 << 20
+
+    def __init__(self) -> None:
+        self.records = [b"epoch"] * 10
+        self._lost = False
+        self._loop = asyncio.get_running_loop()
+
+    def publish_acked(self, _subject: str, payload: bytes, on_ack: AckCallback, *, headers: dict[str, str]) -> None:
+        if not self._lost:
+            self._lost = True
+            self._loop.call_later(0.01, on_ack, NO_CONNECTION)
+        elif int(headers["Nats-Expected-Last-Sequence"]) != len(self.records):
+            self._loop.call_later(0.001, on_ack, PubFailure(10071, "wrong last sequence"))
+        else:
+            self.records.append(payload)
+            self._loop.call_later(0.0005, on_ack, PubAck(len(self.records)))
+
+    async def request_json(self, _subject: str, body: dict[str, int] | None = None) -> dict[str, Any]:
+        last_seq = len(self.records)
+        await asyncio.sleep(0.002)
+        if body is None:
+            return {"state": {"last_seq": last_seq}}
+        data = base64.b64encode(self.records[body["seq"] - 1]).decode()
+        return {"message": {"seq": body["seq"], "data": data}}
+
+
+@pytest.mark.parametrize("delay_ms", [0.5, 1, 1.5, 2, 2.5, 3, 10, 20, 50])
+async def test_what_is_published_while_the_tail_is_read_back_does_not_fence_its_own_writer(delay_ms: float) -> None:
+    stream = ImaginedStream()
+    durable = Durable()
+    publisher = ChainPublisher(cast(Bus, stream), stream="EXEC0", subject="exec.0", last_seq=10, window_max=2)
+    await publisher.publish([b"11"], durable.note("11"))
+    await asyncio.sleep(0.01 + delay_ms / 1000)  # at some moment of the recovery, which is the parameter
+    for number in range(12, 17):
+        await publisher.publish([b"%d" % number], durable.note(str(number)))
+    await durable.reach(6)
+    assert stream.records[10:] == [b"%d" % number for number in range(11, 17)]
+    assert not publisher.failed.done()

@@ -182,5 +182,5 @@ async def test_what_the_callback_raises_reaches_the_event_loop(log: Bus) -> None
     await store_all(log, numbered(1, 1))
     await until(lambda: bool(contexts))
     assert isinstance(contexts[0]["exception"], ZeroDivisionError)
-    assert contexts[0]["message"] == "reading ORD0 failed"
+    assert contexts[0]["message"] == "hand ORD0 failed"
     await reader.stop()

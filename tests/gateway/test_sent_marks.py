@@ -85,7 +85,7 @@ def test_the_file_is_json_with_a_version(tmp_path: Path) -> None:
     path = tmp_path / "gateway.marks"
     sent_marks.store(path, "gw1", MARKS)
     mark = {"session_epoch": 2, "next_msg_seq_num": 17, "positions": [40, 50]}
-    assert msgspec.json.decode(path.read_bytes()) == {"version": 1, "gateway_id": "gw1", "marks": {S: mark}}
+    assert msgspec.json.decode(path.read_bytes()) == {"version": 1, "gateway_id": "gw1", "marks": {S: mark}, "boot": 0}
 
 
 def test_a_stored_body_was_sent_and_any_other_was_not() -> None:
@@ -135,3 +135,11 @@ def test_without_a_mark_everything_is_compared_from_the_beginning() -> None:
     sent = already_sent([A], None, shards=2)
     assert sent.positions == [0, 0]
     assert sent.claims(1, 1, A)
+
+
+def test_the_next_life_is_later_than_the_last_even_if_the_clock_was_set_back(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.marks"
+    assert sent_marks.next_boot(path, 1_000) == 1_000
+    sent_marks.store(path, "gw1", MARKS, boot=5_000)
+    assert sent_marks.next_boot(path, 1_000) == 5_001
+    assert sent_marks.next_boot(path, 9_000) == 9_000
