@@ -2,11 +2,13 @@
 The data directory: all that a venue keeps on one machine, owned by one venue at a time.
 
     STORE_VERSION   format of this directory, and the newest nats-server that wrote it
-    jetstream/      the logs and snapshots, written by nats-server
+    jetstream/      the logs, written by nats-server
     nats.conf       generated at each start; nats-server.log beside it
+    snapshots/      each matcher's, by shard
+    fix/            the FIX engine's journals, or QuickFIX's stores
+    gateway.marks   how far each session's answers are in its store
+    marketdata.checkpoint   the books, and how far the logs were read for them
     logs/           what the processes write when they run quietly
-
-Every process may keep a folder of its own name in it.
 """
 
 import asyncio
