@@ -10,6 +10,8 @@ from sessions.port import InboundMessage
 from tests.sessions.house import DEADLINE_S, House, Recorder, wait_for
 from tests.sessions.raw_client import Disconnected, RawClient, Received
 
+_READ_S = 5.0
+
 
 class Echo(Recorder):
     """
@@ -91,7 +93,7 @@ class TcpSide:
     def read(self) -> Received:
         if self._client is None:
             raise Disconnected
-        return self._client.receive(DEADLINE_S)
+        return self._client.receive(_READ_S)
 
     def cut(self) -> None:
         if self._client is not None:

@@ -10,8 +10,9 @@ the venue is tested; in `scripts/initiator` the script is the server and our tra
     client < 35=8|11=a                     the next message to the script has these fields
     client as 8=*|9=*|35=D|...|10=*        send exactly these fields in this order
     client bytes 8=FIX|nonsense            send this and nothing else
+    client until 35=1|112=$id              ... the next but for heartbeats that nobody asked for, which it passes over
     client quiet                           nothing is on its way: a TestRequest(1) is answered at once
-    client closed                          the other side closes the connection, and says nothing more before
+    client closed                          the other side closes the connection, and says nothing before but heartbeats
     client cut                             close the connection without a word
     venue > 35=8|17=x                      the application behind the engine sends this
     venue stops                            the engine logs everyone out; `trader logout` for a client of ours
@@ -32,16 +33,21 @@ completed with what they need, unless the line names it.
 """
 
 import re
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from sessions.fix_text import HEADER_TAGS, SOH
 from tests.acceptance.script import Pair, Script, Step, differences, fields_of, in_version
 from tests.sessions.raw_client import Disconnected, Received, timestamp
 
-ACTIONS: Final = ("connect", "logon", "as", "bytes", "quiet", "closed", "cut", "stops", "logout", "takes", "waits")
+ACTIONS: Final = (
+    *("connect", "logon", "as", "bytes", "until", "quiet", "closed", "cut"),
+    *("stops", "logout", "takes", "waits"),
+)
 ENGINES: Final = ("native", "quickfix")
+TESTED: Final = ("venue", "trader")
 _FIRST: Final = ("8", "9", "35", "34", "49", "56", "52")
-_NOW: Final = re.compile(r"now([+-]\d+)?")
+_NOW: Final = re.compile(r"now([+-]\d+)")
 
 
 class ScriptFailed(AssertionError):
@@ -119,37 +125,55 @@ class Player:
 
     def _do(self, step: Step) -> None:
         match step.action:
-            case ">" if step.client in ("venue", "trader"):
-                pairs = in_version(step.pairs, self._begin_string, self._engine)
-                self._side.application_sends("".join(f"{tag}={value}{SOH}" for tag, value in pairs if value != "-"))
-            case ">":
-                self._send(self._chosen(step.pairs))
+            case ">" | "as" | "bytes":
+                self._speak(step)
             case "<":
-                self._expect(step, step.pairs)
-            case "as":
-                self._write(self._valued(dict(self._chosen(fields_of(step.place, step.argument)))))
-            case "bytes":
-                self._side.write(step.argument.replace("|", SOH).encode())
-            case "connect":
-                self._side.connect()
-            case "logon":
-                self._side.connect()
-                self._send((("35", "A"), *(fields_of(step.place, step.argument) if step.argument else ())))
-                self._expect(step, (("35", "A"),))
-            case "quiet":
-                self._tests += 1
-                self._send((("35", "1"), ("112", f"quiet-{self._tests}")))
-                self._expect(step, (("35", "0"), ("112", f"quiet-{self._tests}")))
+                self._compare(step, step.pairs, self._side.read)
+            case "until":
+                self._compare(step, fields_of(step.place, step.argument), self._read_on)
+            case "takes":
+                self._compare(step, fields_of(step.place, step.argument), self._side.application_takes)
             case "closed":
                 self._expect_close(step)
+            case "quiet":
+                self._check_quiet(step)
+            case "logon":
+                self._log_on(step)
+            case _:
+                self._act(step)
+
+    def _act(self, step: Step) -> None:
+        match step.action:
+            case "connect":
+                self._side.connect()
             case "cut":
                 self._side.cut()
             case "stops" | "logout":
                 self._side.begin_logout()
             case "waits":
                 self._side.wait(float(step.argument))
-            case "takes":
-                self._compare(step, fields_of(step.place, step.argument), self._side.application_takes)
+
+    def _log_on(self, step: Step) -> None:
+        self._side.connect()
+        self._send((("35", "A"), *(fields_of(step.place, step.argument) if step.argument else ())))
+        self._compare(step, (("35", "A"),), self._side.read)
+
+    def _check_quiet(self, step: Step) -> None:
+        self._tests += 1
+        test = ("112", f"quiet-{self._tests}")
+        self._send((("35", "1"), test))
+        self._compare(step, (("35", "0"), test), self._side.read)
+
+    def _speak(self, step: Step) -> None:
+        if step.action == "bytes":
+            self._side.write(step.argument.replace("|", SOH).encode())
+        elif step.action == "as":
+            self._write(self._valued(list(self._chosen(fields_of(step.place, step.argument)))))
+        elif step.client in TESTED:
+            pairs = self._chosen(step.pairs)
+            self._side.application_sends("".join(f"{tag}={value}{SOH}" for tag, value in pairs if value != "-"))
+        else:
+            self._send(self._chosen(step.pairs))
 
     def _chosen(self, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
         return tuple(in_version(pairs, self._begin_string, self._engine))
@@ -175,9 +199,8 @@ class Player:
             return [*order, ("60", timestamp())]
         return []
 
-    def _valued(self, fields: list[Pair] | dict[str, str]) -> list[Pair]:
+    def _valued(self, pairs: list[Pair]) -> list[Pair]:
         """Put values for words; what depends on all the rest is left to `_write`."""
-        pairs = list(fields.items()) if isinstance(fields, dict) else fields
         own = {
             "8": self._begin_string,
             "34": str(self._next_number),
@@ -187,12 +210,15 @@ class Player:
         } | dict(self._completion(dict(pairs).get("35", "")))
         valued = []
         for tag, value in pairs:
-            if (moment := _NOW.fullmatch(value)) is not None:
-                valued.append((tag, timestamp(float(moment[1] or 0))))
+            if value == "now":
+                valued.append((tag, own["52"]))  # never later than SendingTime(52), be it by a millisecond
+            elif (moment := _NOW.fullmatch(value)) is not None:
+                valued.append((tag, timestamp(float(moment[1]))))
             elif tag == "34" and value.startswith("+"):
                 valued.append((tag, str(self._next_number + int(value))))
             elif value != "-":
-                valued.append((tag, own.get(tag, value) if value == "*" else value))
+                known = own.get(tag, value) if value == "*" else self._captured.get(value, value)
+                valued.append((tag, known))
         return valued
 
     def _write(self, pairs: list[Pair]) -> None:
@@ -205,10 +231,7 @@ class Player:
 
     # What comes in
 
-    def _expect(self, step: Step, pairs: tuple[Pair, ...]) -> None:
-        self._compare(step, pairs, self._side.read)
-
-    def _compare(self, step: Step, pairs: tuple[Pair, ...], read: "_Read") -> None:
+    def _compare(self, step: Step, pairs: tuple[Pair, ...], read: Callable[[], Received]) -> None:
         expected = in_version(pairs, self._begin_string, self._engine)
         try:
             received = read()
@@ -223,20 +246,24 @@ class Player:
 
     def _expect_close(self, step: Step) -> None:
         try:
-            received = self._side.read()
+            received = self._read_on()
         except Disconnected:
             return
         except TimeoutError:
             raise self._failure(step, "the connection stays open") from None
         raise self._failure(step, f"received {_written(received)}")
 
+    def _read_on(self) -> Received:
+        """The next message that is no heartbeat of the clock."""
+        while True:
+            received = self._side.read()
+            if received.msg_type != "0" or "112" in received.fields:
+                return received
+            self._history.append(f"< {_written(received)}")
+
     def _failure(self, step: Step, text: str) -> ScriptFailed:
         history = "\n".join(f"    {line}" for line in self._history[-12:])
         return ScriptFailed(f"{step.place}: {step.text}\n  {text}\n  so far:\n{history}")
-
-
-class _Read(Protocol):
-    def __call__(self) -> Received: ...
 
 
 def _framed(pairs: list[Pair]) -> bytes:
