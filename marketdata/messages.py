@@ -65,7 +65,8 @@ class Trade(msgspec.Struct, frozen=True):
 
 class BookIncrement(msgspec.Struct, frozen=True, tag="increment"):
     """
-    All that one command changed in one book; applied whole, the book is never crossed.
+    All that one command changed in one book, or as much of it as fits into a message; applied whole, the book is never
+    crossed.
 
     `md_seq` is contiguous per symbol, from 1. The same number may be published again, always with the same content.
     """

@@ -16,11 +16,14 @@ from typing import Final
 
 from sortedcontainers import SortedList
 
-from matcher.events import LevelChange, MarketDataIncrement, TradePrint
+from matcher.events import INCREMENT_ENTRIES_MAX, LevelAction, LevelChange, MarketDataIncrement, TradePrint
 from matcher.orders import BUY, SELL, OrderState, Side
 
 NO_LIMIT: Final = 2**63
 """The limit key of a market order: above every level of either side."""
+
+# Levels in the order in which they are told when one increment cannot hold them: what makes room before what is new.
+_DELETES_FIRST: Final[dict[LevelAction, int]] = {"2": 0, "1": 1, "0": 2}
 
 
 class Level:
@@ -161,16 +164,24 @@ class Book:
         self.last_match_id += 1
         return self.last_match_id
 
-    def increment(self, trades: list[TradePrint], input_seq: int, transact_ns: int) -> MarketDataIncrement | None:
-        """All that changed in public since the last call, bids first and best first; None if nothing did."""
+    def increments(self, trades: list[TradePrint], input_seq: int, transact_ns: int) -> list[MarketDataIncrement]:
+        """
+        All that changed in public since the last call, as few increments as can hold it; empty if nothing did.
+
+        In one increment bids stand first and best first; in several, entries stand as `MarketDataIncrement` says.
+        """
         if not self._before and not trades:
-            return None
-        levels = [change for key in sorted(self._before) if (change := self._change(key))]
+            return []
+        keys = sorted(self._before) if len(self._before) > 1 else self._before  # mostly one, and nothing to sort
+        levels = [change for key in keys if (change := self._change(key))]
         self._before.clear()
-        if not levels and not trades:
-            return None
+        entries = len(levels) + len(trades)
+        if not entries:
+            return []
+        if entries > INCREMENT_ENTRIES_MAX:
+            return self._several(levels, trades, input_seq, transact_ns)
         self.md_seq += 1
-        return MarketDataIncrement(self.symbol, self.md_seq, input_seq, transact_ns, levels, trades)
+        return [MarketDataIncrement(self.symbol, self.md_seq, input_seq, transact_ns, levels, trades)]
 
     def forget_changes(self) -> None:
         """Take the book as it stands for published, as after rebuilding it from a snapshot."""
@@ -183,6 +194,22 @@ class Book:
         assert not self._before, "changes were not published"
         if self.bids.best and self.asks.best:
             assert self.bids.best.price_ticks < self.asks.best.price_ticks, f"{self.symbol} is crossed"
+
+    def _several(
+        self, levels: list[LevelChange], trades: list[TradePrint], input_seq: int, transact_ns: int
+    ) -> list[MarketDataIncrement]:
+        # No command opens a level before it has emptied the ones that it crosses, so telling all deletes before all
+        # new levels never shows a bid at or above an ask. The sort is stable: best first among equals, as before.
+        levels = sorted(levels, key=lambda change: _DELETES_FIRST[change.action])
+        increments: list[MarketDataIncrement] = []
+        for begin in range(0, len(trades) + len(levels), INCREMENT_ENTRIES_MAX):
+            end = begin + INCREMENT_ENTRIES_MAX
+            part = levels[max(0, begin - len(trades)) : max(0, end - len(trades))]
+            self.md_seq += 1
+            increments.append(
+                MarketDataIncrement(self.symbol, self.md_seq, input_seq, transact_ns, part, trades[begin:end])
+            )
+        return increments
 
     def _change(self, key: int) -> LevelChange | None:
         side = self.bids if key < 0 else self.asks

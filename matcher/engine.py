@@ -7,7 +7,8 @@ three parts: `Admission` knows what was seen already, `OrderIndex` which orders 
 per symbol which of them rest where. `OrderState` is the only form of an order: immutable, replaced whole at each step
 (`transitions`), and carried by the event that tells of the step. A command is validated completely before anything is
 touched; then it is done in the one order in which its events tell it. Each command that changes the public view of
-its symbol ends in exactly one `MarketDataIncrement`, so readers never see a crossed book.
+its symbol ends in one `MarketDataIncrement`, or in several in a row when it changes more than one message can hold;
+they are cut so that readers never see a crossed book, not even in between.
 
 The rules.
 
@@ -108,8 +109,7 @@ class Engine:
                 continue
             output = self.apply(command, input_seq)
             events += output.events
-            if output.increment is not None:
-                increments.append(output.increment)
+            increments += output.increments
         return events, increments
 
     def apply(self, command: ClientRequest | EndTradingDay, input_seq: int) -> Output:
@@ -130,12 +130,12 @@ class Engine:
                 self._end_trading_day(command, book, answer)
         else:
             if not self._admission.admits_request(command, command.symbol if book is not None else NO_SYMBOL):
-                return Output([], None)
+                return Output([], [])
             answer = self._answer(command.received_ns, command.session_id)
             self._request(command, book, answer)
         self._next_event_index += len(answer.events)
-        increment = book.increment(answer.trades, input_seq, answer.transact_ns) if book is not None else None
-        return Output(answer.events, increment)
+        increments = book.increments(answer.trades, input_seq, answer.transact_ns) if book is not None else []
+        return Output(answer.events, increments)
 
     def _request(self, command: ClientRequest, book: Book | None, answer: Answer) -> None:
         match command:

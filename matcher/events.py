@@ -2,14 +2,15 @@
 What a matcher says happened.
 
 Private events become FIX messages to sessions: one event is one report (a trade is two `OrderFilled`, one per side,
-with one match_id). `MarketDataIncrement` is the public view of the same command. (shard, input_seq, event_index) names
+with one match_id). `MarketDataIncrement` is the public view of the same command: one, or several in a row where one
+would be too large for a message (`INCREMENT_ENTRIES_MAX`). (shard, input_seq, event_index) names
 a private event for ever; ExecID(17) is those three numbers. Commands never go unanswered: each yields at least one
 private event, except one that is dropped as already seen.
 
 The codec is msgspec's, as for commands: see `bus/WIRE.md`.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -160,6 +161,13 @@ Event = (
     | GatewayAdmitted
 )
 
+INCREMENT_ENTRIES_MAX: Final = 3500
+"""
+Levels and trades in one increment at most, so that it fits into a message of NATS (1 MiB by default) as JSON too.
+
+The longest trade of any instrument is some 235 bytes of JSON, and a level is shorter.
+"""
+
 LevelAction = Literal["0", "1", "2"]
 """MDUpdateAction(279): new, change, delete."""
 
@@ -186,9 +194,13 @@ class TradePrint(msgspec.Struct, frozen=True, array_like=True):
 
 class MarketDataIncrement(msgspec.Struct, frozen=True, array_like=True):
     """
-    All that one command changed in the public view of one symbol; applied whole, the book is never crossed.
+    What one command changed in the public view of one symbol; applied whole, the book is never crossed.
 
-    Levels carry their final state after the command. `md_seq` is contiguous per symbol, from 1: RptSeq(83).
+    A command that changed more than `INCREMENT_ENTRIES_MAX` levels and trades gives several in a row: first all
+    trades, then the levels that are gone, the ones that changed and the new ones. None of these steps makes either
+    side better than it was, except new levels, when all that stood in their way is gone: so the book is not crossed in
+    between either. Levels carry their final state after the command, in whichever increment they are. `md_seq` is
+    contiguous per symbol, from 1: RptSeq(83).
     """
 
     symbol: str
@@ -200,7 +212,7 @@ class MarketDataIncrement(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Output(msgspec.Struct, frozen=True):
-    """What one command gave: private events in order, and at most one public increment."""
+    """What one command gave: private events in order, and public increments: mostly one, or none."""
 
     events: list[Event]
-    increment: MarketDataIncrement | None
+    increments: list[MarketDataIncrement]

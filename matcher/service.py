@@ -26,6 +26,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from bus import background
 from bus.connection import Bus, BusError, PubAck, PubFailure
 from bus.publisher import WRONG_LAST_SEQ, ChainPublisher, Fenced, store_after
 from bus.reader import LogMessage, LogReader
@@ -245,12 +246,12 @@ class MatcherService:
             "orders_max": self._config.orders_max,
             "finished_orders_max": self._config.finished_orders_max,
         }
-        for path, snapshot in snapshot_files.newest_first(self._snapshots, input_seq_max=consumed_input_seq):
+        for path in snapshot_files.newest_first(self._snapshots, input_seq_max=consumed_input_seq):
             try:
-                engine = Engine.restore(snapshot, self._instruments, **limits)
+                engine = Engine.restore(path.read_bytes(), self._instruments, **limits)
                 if engine.shard != self._shard:
                     raise SnapshotError(f"the snapshot is of shard {engine.shard}, not {self._shard}")
-            except SnapshotError as error:
+            except (OSError, SnapshotError) as error:
                 log.warning("snapshot_ignored", path=str(path), reason=str(error))
                 continue
             log.info("snapshot_loaded", path=str(path), input_seq=engine.last_input_seq)
@@ -278,7 +279,7 @@ class MatcherService:
     def _save_when_covered(self) -> None:
         """A snapshot counts only once EXEC holds the answers to all that is inside it."""
         if self._unsaved is not None and self._unsaved[0] <= self._consumed_seq:
-            self._saving = asyncio.create_task(self._save(*self._unsaved), name="save snapshot")
+            self._saving = background.start(self._save(*self._unsaved), name="save snapshot")
             self._unsaved = None
 
     async def _save(self, input_seq: int, snapshot: bytes) -> None:

@@ -1,10 +1,10 @@
 """
 Snapshot files of one shard: `<directory>/<input sequence>.snapshot`, written whole or not at all.
 
-A file that is torn, damaged or of another version is noticed when it is read, reported, and the one before is used.
+A file that cannot be read, is torn, damaged or of another version is noticed when it is read, reported, and the one
+before is used.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -26,11 +26,9 @@ def write(directory: Path, input_seq: int, snapshot: bytes) -> None:
         old.unlink()
 
 
-def newest_first(directory: Path, *, input_seq_max: int) -> Iterator[tuple[Path, bytes]]:
-    """Path and content of each snapshot of an input up to `input_seq_max`, newest first."""
-    for path in _newest_first(directory):
-        if int(path.stem) <= input_seq_max:
-            yield path, path.read_bytes()
+def newest_first(directory: Path, *, input_seq_max: int) -> list[Path]:
+    """The snapshots of inputs up to `input_seq_max`, newest first; reading one may fail, and the next be good."""
+    return [path for path in _newest_first(directory) if int(path.stem) <= input_seq_max]
 
 
 def _newest_first(directory: Path) -> list[Path]:

@@ -21,7 +21,8 @@ Files are windows on a longer day, so the planner also sends what the file leave
   brought into line with the recorded book by stand-ins and cancels, and an executed order is given the place in the
   queue that its execution proves. `PlannerCounts` says how often.
 
-Every accepted request changes the public book, and a matcher publishes exactly one increment for such a command. So
+Every accepted request changes the public book, and a matcher publishes exactly one increment for such a command, as no
+recorded request touches more than the 3500 levels and trades that fit into one (`INCREMENT_ENTRIES_MAX`). So
 `Step.increments` (how many the symbol must have published after the row) follows from the plan alone.
 """
 

@@ -2,8 +2,9 @@
 Checks a replay: every trade against the plan, every published book against the recorded one. Pure.
 
 How rows find their books although requests are pipelined: one session sends all requests of a symbol, in order, and
-nobody else trades it, so a matcher does them in that order. Each changes the public book, hence gives exactly one
-increment, numbered without a gap. A row that ends the plan's n-th request of its symbol is therefore compared with the
+nobody else trades it, so a matcher does them in that order. Each changes the public book, but never by more than the
+3500 levels and trades that fit into one increment (`INCREMENT_ENTRIES_MAX`), hence gives exactly one, numbered without
+a gap. A row that ends the plan's n-th request of its symbol is therefore compared with the
 book right after increment `first_md_seq + n`, whenever that increment arrives.
 
 Prices and quantities are integers of the recorded file.

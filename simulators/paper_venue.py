@@ -61,7 +61,7 @@ class PaperVenue:
                     self._on_refusal(order.cl_ord_id, event.text)
                 case CancelRejected():
                     self._on_refusal(event.cl_ord_id, event.text)
-        if output.increment is not None:
+        for increment in output.increments:
             levels = [
                 PublicLevel(
                     change.side,
@@ -69,9 +69,9 @@ class PaperVenue:
                     units.qty(instrument.lot.text(change.qty_lots)),
                     change.order_count,
                 )
-                for change in output.increment.levels
+                for change in increment.levels
             ]
-            self._on_increment(request.symbol, output.increment.md_seq, levels)
+            self._on_increment(request.symbol, increment.md_seq, levels)
 
     def _command(self, request: AnyRequest, units: FlowUnits) -> NewOrder | CancelOrder | ReplaceOrder:
         number, symbol, side = self._msg_seq_num, request.symbol, request.side

@@ -22,6 +22,7 @@ from matcher.commands import (
     ReplaceOrder,
 )
 from matcher.events import (
+    INCREMENT_ENTRIES_MAX,
     CancelRejected,
     Event,
     LevelChange,
@@ -85,7 +86,7 @@ class ReferenceEngine:
         before = self.view(command.symbol)
         if not self.was_seen(command):
             self.do(command)
-        return Output(self.events, self.increment(before, self.view(command.symbol)))
+        return Output(self.events, self.increments(before, self.view(command.symbol)))
 
     def levels(self, symbol: str) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
         """Bids and asks, each best first: (price_ticks, qty_lots, order_count)."""
@@ -359,17 +360,27 @@ class ReferenceEngine:
         self.events.append(kind(self.input_seq, self.event_index, self.command.received_ns, requester, *fields))
         self.event_index += 1
 
-    def increment(self, before: View, now: View) -> MarketDataIncrement | None:
-        """What changed in public: bids best first, then asks best first."""
+    def increments(self, before: View, now: View) -> list[MarketDataIncrement]:
+        """What changed in public: bids best first, then asks best first; too much for one increment is cut up."""
         touched = [key for key in before.keys() | now.keys() if before.get(key) != now.get(key)]
-        if not touched and not self.trades:
-            return None
         touched.sort(key=lambda key: (key[0], key[1] if key[0] == "2" else -key[1]))
         levels = [change(side, price, before, now) for side, price in touched]
+        entries: list[LevelChange | TradePrint] = [*self.trades, *levels]
+        if len(entries) > INCREMENT_ENTRIES_MAX:
+            entries = [*self.trades, *(level for action in "210" for level in levels if level.action == action)]
+        return [
+            self.increment(entries[begin : begin + INCREMENT_ENTRIES_MAX])
+            for begin in range(0, len(entries), INCREMENT_ENTRIES_MAX)
+        ]
+
+    def increment(self, entries: list[LevelChange | TradePrint]) -> MarketDataIncrement:
+        """The next increment of the command's symbol."""
         symbol = self.command.symbol
         self.md_seqs[symbol] += 1
+        levels = [entry for entry in entries if isinstance(entry, LevelChange)]
+        trades = [entry for entry in entries if isinstance(entry, TradePrint)]
         return MarketDataIncrement(
-            symbol, self.md_seqs[symbol], self.input_seq, self.command.received_ns, levels, self.trades
+            symbol, self.md_seqs[symbol], self.input_seq, self.command.received_ns, levels, trades
         )
 
 

@@ -61,7 +61,9 @@ class Desk:
     @property
     def increment(self) -> str | None:
         """What the last command told the public."""
-        return told_in_public(self.outputs[-1].increment)
+        increments = self.outputs[-1].increments
+        assert len(increments) <= 1
+        return told_in_public(increments[0]) if increments else None
 
     def new(
         self,
@@ -147,9 +149,7 @@ def _told_order(order: OrderState) -> str:
     return f"#{order.order_id} {order.cl_ord_id} {quantities} {STATUS[order.ord_status]}"
 
 
-def told_in_public(increment: MarketDataIncrement | None) -> str | None:
-    if increment is None:
-        return None
+def told_in_public(increment: MarketDataIncrement) -> str:
     levels = [
         f"{ACTION[level.action]} {SIDE[level.side]} {level.qty_lots}@{level.price_ticks} x{level.order_count}"
         for level in increment.levels

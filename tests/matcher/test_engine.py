@@ -68,14 +68,16 @@ def test_one_trade_in_every_field() -> None:
                 is_aggressor=False,
             ),
         ],
-        increment=MarketDataIncrement(
-            symbol="TEST",
-            md_seq=2,
-            input_seq=8,
-            transact_ns=222,
-            levels=[LevelChange("1", SELL, 101, 6, 1)],
-            trades=[TradePrint(1, 101, 4, BUY)],
-        ),
+        increments=[
+            MarketDataIncrement(
+                symbol="TEST",
+                md_seq=2,
+                input_seq=8,
+                transact_ns=222,
+                levels=[LevelChange("1", SELL, 101, 6, 1)],
+                trades=[TradePrint(1, 101, 4, BUY)],
+            )
+        ],
     )
 
 

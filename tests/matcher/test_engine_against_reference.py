@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from matcher.commands import ClientRequest, EndTradingDay
 from matcher.engine import Engine
-from matcher.events import Output
+from matcher.events import MarketDataIncrement, Output
 from simulators.reference import ReferenceEngine
 from tests.matcher.random_commands import (
     FINISHED_ORDERS_MAX,
@@ -31,9 +31,10 @@ class PublicReader:
         self.levels: dict[tuple[str, str, int], tuple[int, int]] = {}
 
     def read(self, output: Output) -> None:
-        increment = output.increment
-        if increment is None:
-            return
+        for increment in output.increments:
+            self.read_increment(increment)
+
+    def read_increment(self, increment: MarketDataIncrement) -> None:
         assert increment.md_seq == self.md_seq[increment.symbol] + 1
         assert increment.levels or increment.trades
         self.md_seq[increment.symbol] += 1
@@ -92,6 +93,16 @@ def test_a_thousand_random_commands(seed: int) -> None:
 @pytest.mark.parametrize("finished_orders_max", [0, 1, 1000])
 def test_whatever_is_remembered_of_finished_orders(finished_orders_max: int) -> None:
     assert_same(list(seeded_commands(99, 600)), finished_orders_max=finished_orders_max)
+
+
+@pytest.mark.parametrize("entries_max", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_fits_into_one_increment(seed: int, entries_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So small a bound that sweeps and ends of days are cut everywhere: the reader checks the book after each part."""
+    monkeypatch.setattr("matcher.book.INCREMENT_ENTRIES_MAX", entries_max)
+    monkeypatch.setattr("simulators.reference.INCREMENT_ENTRIES_MAX", entries_max)
+    engine = assert_same(list(seeded_commands(seed, 600)))
+    assert engine.match_count("AAA") > 10
 
 
 @st.composite

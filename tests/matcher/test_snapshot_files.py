@@ -8,9 +8,8 @@ from matcher import snapshot_files
 
 
 def found(directory: Path, input_seq_max: int = 10**9) -> list[tuple[str, bytes]]:
-    return [
-        (path.name, content) for path, content in snapshot_files.newest_first(directory, input_seq_max=input_seq_max)
-    ]
+    paths = snapshot_files.newest_first(directory, input_seq_max=input_seq_max)
+    return [(path.name, path.read_bytes()) for path in paths]
 
 
 def test_where_there_is_no_directory_there_are_no_snapshots(tmp_path: Path) -> None:
@@ -40,6 +39,15 @@ def test_a_snapshot_of_what_is_not_answered_yet_is_passed_over(tmp_path: Path) -
         snapshot_files.write(tmp_path, input_seq, b"%d" % input_seq)
     assert [content for _, content in found(tmp_path, 20)] == [b"20", b"10"]
     assert found(tmp_path, 9) == []
+
+
+def test_a_snapshot_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    snapshot_files.write(tmp_path, 1, b"1")
+    (tmp_path / "00000000000000000002.snapshot").mkdir()
+    unreadable, readable = snapshot_files.newest_first(tmp_path, input_seq_max=2)
+    assert readable.read_bytes() == b"1"
+    with pytest.raises(IsADirectoryError):
+        unreadable.read_bytes()
 
 
 def test_a_file_that_was_not_finished_and_other_files_are_left_alone(tmp_path: Path) -> None:
