@@ -63,7 +63,7 @@ async def test_hundreds_of_kills_lose_nothing_and_repeat_nothing(
 ) -> None:
     monkeypatch.setattr("venue.supervisor.RESTART_DELAYS_S", (0.0,))  # else, after so many deaths, 5 s each time
     seed = int(os.environ.get("OUTCRY_SEED", time.time_ns() % 10**6))
-    print(f"seed {seed}")
+    print(f"seed {seed}")  # noqa: T201 - for the report of a failure
     chance = random.Random(seed)
     begun = time.monotonic()
     config = ephemeral_config(tmp_path, gateway={"engine": "native"})
@@ -75,7 +75,7 @@ async def test_hundreds_of_kills_lose_nothing_and_repeat_nothing(
         await killer.all_ready()
         await traders.until_answered(150)
         await traders.leave()
-    print(
+    print(  # noqa: T201 - the result
         f"{killer.killed.total()} kills {dict(killer.killed)} in {time.monotonic() - begun:.0f} s,"
         f" {traders.answered} requests answered, {traders.reports} reports, {len(traders.violations())} violations"
     )

@@ -37,12 +37,10 @@ class CuttingProxy:
         return len(self._budgets)
 
     def cut(self, times: int, *, bytes_max: int) -> None:
-        """Cut the current connection and those after it, each after so many bytes; every third one in its Logon."""
+        """Cut the current connection and those after it, each after so many bytes; every second one in its Logon."""
         for n in range(times):
             self._budgets.append(
-                self._chance.randint(30, _LOGON_BYTES)
-                if n % 3 == 2
-                else self._chance.randint(bytes_max // 5, bytes_max)
+                self._chance.randint(30, _LOGON_BYTES) if n % 2 else self._chance.randint(bytes_max // 5, bytes_max)
             )
 
     def run(self) -> None:
