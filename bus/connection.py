@@ -45,6 +45,7 @@ class PubFailure(msgspec.Struct, frozen=True):
 
 
 NO_CONNECTION: Final = PubFailure(-1, "not connected to NATS")
+CLOSED: Final = PubFailure(-3, "this process closed its connection")
 TIMED_OUT: Final = PubFailure(-2, "no acknowledgement in time")
 NO_RESPONDERS: Final = 503
 
@@ -129,12 +130,12 @@ class Bus:
         return self
 
     async def close(self) -> None:
-        """Flush what was published and close; acknowledgements still awaited fail with NO_CONNECTION."""
+        """Flush what was published and close; acknowledgements still awaited fail with CLOSED."""
         self._closing = True
         self._timeouts.cancel()
         waiting, self._waiting = self._waiting, {}
         for _, on_ack in waiting.values():
-            on_ack(NO_CONNECTION)
+            on_ack(CLOSED)
         if self._client.is_connected:
             try:
                 await self._client.flush(1)

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from bus.connection import Bus, BusError, PubAck, PubFailure
+from bus.connection import CLOSED, Bus, BusError, PubAck, PubFailure
 from bus.streams import last_seq, read_record
 
 log = structlog.get_logger()
@@ -88,7 +88,7 @@ class WindowPublisher:
         sent.sent_at = self._loop.time()
 
         def on_ack(answer: PubAck | PubFailure) -> None:
-            if attempt != self._attempt:
+            if attempt != self._attempt or answer is CLOSED:
                 return
             if isinstance(answer, PubFailure):
                 self._rewind(answer)
@@ -194,7 +194,7 @@ class ChainPublisher:
         attempt = self._attempt
 
         def on_ack(answer: PubAck | PubFailure) -> None:
-            if attempt != self._attempt:
+            if attempt != self._attempt or answer is CLOSED:
                 return
             if isinstance(answer, PubAck):
                 self._advance(link.last_seq)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bus.connection import NO_CONNECTION, NO_RESPONDERS, TIMED_OUT, ApiError, Bus, BusError, PubAck, PubFailure
+from bus.connection import CLOSED, NO_CONNECTION, NO_RESPONDERS, TIMED_OUT, ApiError, Bus, BusError, PubAck, PubFailure
 from bus.streams import ForeignStream, ensure_shard, last_seq, read_record
 from tests.jetstream import LOG_BYTES_MAX, Server, store
 from tests.processes import until
@@ -182,7 +182,7 @@ async def test_closing_answers_what_is_still_awaited(server: Server) -> None:
     bus.publish_acked("ord.0.A", b"x", answers.got.append)
     server.resume()
     await bus.close()
-    assert answers.got == [NO_CONNECTION]
+    assert answers.got == [CLOSED]
     assert not bus.is_connected
 
 
