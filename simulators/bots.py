@@ -20,12 +20,11 @@ import structlog
 
 from configs.loader import BEGIN_STRINGS, SessionConfig, Venue
 from matcher.orders import BUY, Side, TimeInForce
+from sessions.native.events import MemoryStore
 from simulators.bot_account import Account, LiveOrder, conservation, fills_of
-from simulators.fix_client import FixClient, FixClientError
-from simulators.fix_codec import UtcTimestamps
-from simulators.fix_session import SessionState
+from simulators.fix_client import FixClient, FixClientError, Received
 from simulators.histogram import Histogram
-from simulators.order_messages import cancel_order, limit_order, read_answer, replace_order
+from simulators.order_messages import cancel_order, limit_order, read_answer, replace_order, transact_time
 from simulators.strategies import Issue, MarketMaker, MomentumTrader, NoiseTaker, Strategy
 
 CERTIFICATION_SYMBOLS: Final = frozenset({"TEST1", "TEST2"})
@@ -61,10 +60,9 @@ class Bot:
         self._floor = floor
         self._prefix = prefix
         self._count = 0
-        self._state = SessionState(sent_messages_max=_SENT_MESSAGES_KEPT)
+        self._store = MemoryStore(messages_max=_SENT_MESSAGES_KEPT)
         self._client: FixClient | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._timestamps = UtcTimestamps()
 
     @property
     def is_up(self) -> bool:
@@ -120,7 +118,7 @@ class Bot:
             price=instrument.tick.text(price_ticks),
             qty=instrument.lot.text(qty_lots),
             time_in_force=time_in_force,
-            transact_time=self._now(),
+            transact_time=transact_time(),
         )
         self.account.new(order, msg_seq_num=self._send(body), sent_ns=time.perf_counter_ns())
 
@@ -132,7 +130,7 @@ class Bot:
             orig_cl_ord_id=order.cl_ord_id,
             symbol=order.symbol,
             side=order.side,
-            transact_time=self._now(),
+            transact_time=transact_time(),
         )
         self.account.cancel(cl_ord_id, order, msg_seq_num=self._send(body), sent_ns=time.perf_counter_ns())
 
@@ -146,7 +144,7 @@ class Bot:
             side=order.side,
             price=instrument.tick.text(price_ticks),
             qty=instrument.lot.text(order.qty_lots),
-            transact_time=self._now(),
+            transact_time=transact_time(),
         )
         number, sent_ns = self._send(body), time.perf_counter_ns()
         self.account.replace(cl_ord_id, order, price_ticks, msg_seq_num=number, sent_ns=sent_ns)
@@ -154,9 +152,6 @@ class Bot:
     def _send(self, body: str) -> int:
         assert self._client is not None
         return self._client.send(body)
-
-    def _now(self) -> str:
-        return self._timestamps.text(time.time_ns())
 
     def _new_id(self) -> str:
         self._count += 1
@@ -172,7 +167,7 @@ class Bot:
             target_comp_id=floor.target_comp_id,
             password=identity.password,
             on_message=self._on_message,
-            state=self._state,
+            store=self._store,
             reset=reset,
         )
         return self._client
@@ -196,13 +191,13 @@ class Bot:
                     log.info("bot_not_back_yet", comp_id=self.identity.comp_id, reason=reason)
                 await asyncio.sleep(_RECONNECT_S)
 
-    def _on_message(self, text: str, received_ns: int) -> None:
-        answer = read_answer(text)
+    def _on_message(self, message: Received) -> None:
+        answer = read_answer(message.fields)
         if answer is None:
             return
         sent_ns = self.account.on_answer(answer)
         if sent_ns is not None:
-            self._floor.answered(received_ns - sent_ns)
+            self._floor.answered(message.received_ns - sent_ns)
         elif answer.exec_type == "F" and answer.side == BUY:
             self._floor.traded(answer.symbol, answer.last_px)
 

@@ -19,11 +19,10 @@ from typing import Any, Final
 import msgspec
 
 from matcher.instruments import Instrument
-from simulators.fix_client import FixClient
-from simulators.fix_codec import UtcTimestamps
-from simulators.fix_session import SessionState
+from sessions.native.events import MemoryStore
+from simulators.fix_client import FixClient, Received
 from simulators.histogram import Histogram
-from simulators.order_messages import Answer, read_answer
+from simulators.order_messages import Answer, read_answer, transact_time
 from simulators.workload import Mix, Workload
 
 ANSWER_TIMEOUT_S: Final = 10.0
@@ -106,7 +105,6 @@ class _LoadSession:
         self.client: FixClient | None = None
         self._totals = totals
         self.on_answered: Callable[[_LoadSession], None] = _do_nothing
-        self._timestamps = UtcTimestamps()
 
     @property
     def is_up(self) -> bool:
@@ -126,13 +124,13 @@ class _LoadSession:
             target_comp_id=plan.target_comp_id,
             password=password,
             on_message=self._on_message,
-            state=SessionState(sent_messages_max=_SENT_MESSAGES_KEPT),
+            store=MemoryStore(messages_max=_SENT_MESSAGES_KEPT),
             reset=True,
         )
 
     def send_next(self, intended_ns: int) -> None:
         """Send the flow's next request; `intended_ns` is when it should have left."""
-        request = self.workload.next_request(self._timestamps.text(time.time_ns()))
+        request = self.workload.next_request(transact_time())
         totals = self._totals
         self._send(request.cl_ord_id, request.body, intended_ns, is_measured=totals.is_measuring)
         if totals.is_measuring:
@@ -140,7 +138,7 @@ class _LoadSession:
 
     def send_cleanup(self) -> bool:
         """Cancel one resting order; False when none is left."""
-        request = self.workload.next_cleanup(self._timestamps.text(time.time_ns()))
+        request = self.workload.next_cleanup(transact_time())
         if request is not None:
             self._send(request.cl_ord_id, request.body, time.perf_counter_ns(), is_measured=False)
         return request is not None
@@ -150,8 +148,8 @@ class _LoadSession:
         number = self.client.send(body)
         self.pending[cl_ord_id] = (intended_ns, number, is_measured)
 
-    def _on_message(self, text: str, received_ns: int) -> None:
-        answer = read_answer(text)
+    def _on_message(self, message: Received) -> None:
+        answer = read_answer(message.fields)
         if answer is None:
             return
         if answer.msg_type == "8":
@@ -164,11 +162,11 @@ class _LoadSession:
         if request is None:
             return
         intended_ns, _, is_measured = request
-        totals.last_answer_ns = received_ns
+        totals.last_answer_ns = message.received_ns
         totals.answers += totals.is_measuring
         if is_measured:
             totals.answered += 1
-            totals.latencies.record(received_ns - intended_ns)
+            totals.latencies.record(message.received_ns - intended_ns)
         self.on_answered(self)
 
     def _cl_ord_id_of(self, msg_seq_num: int) -> str:

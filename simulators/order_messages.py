@@ -4,26 +4,14 @@ What a trader says and hears: bodies of D, F and G for any FIX version, and the 
 Bodies carry what FIX 4.2 demands beyond 4.4 (HandlInst(21)) in every version: later versions allow it.
 """
 
+import time
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from matcher.orders import Side, TimeInForce
-from simulators.fix_codec import mark, value
-
-_MSG_TYPE: Final = mark(35)
-_CL_ORD_ID: Final = mark(11)
-_ORIG_CL_ORD_ID: Final = mark(41)
-_EXEC_TYPE: Final = mark(150)
-_SIDE: Final = mark(54)
-_SYMBOL: Final = mark(55)
-_LAST_QTY: Final = mark(32)
-_LAST_PX: Final = mark(31)
-_LEAVES_QTY: Final = mark(151)
-_CUM_QTY: Final = mark(14)
-_ORDER_QTY: Final = mark(38)
-_TEXT: Final = mark(58)
-_REF_SEQ_NUM: Final = mark(45)
+from sessions.fix_text import utc_timestamp
 
 _EXEC_TYPES_OF_A_FILL: Final = "F12"  # FIX 4.2 says 1 and 2 where later versions say F
 
@@ -59,27 +47,33 @@ class Answer(msgspec.Struct):
         return self.text.partition(" ")[0].rstrip(":") or f"MSG_TYPE_{self.msg_type}_WITHOUT_TEXT"
 
 
-def read_answer(text: str) -> Answer | None:
-    """Read a message of the venue; None when it answers no order-entry request."""
-    msg_type = value(text, _MSG_TYPE)
+def read_answer(fields: Mapping[str, str]) -> Answer | None:
+    """Read a message of the venue, by its fields; None when it answers no order-entry request."""
+    msg_type = fields["35"]
     if msg_type not in {"8", "9", "j", "3"}:
         return None
-    exec_type = value(text, _EXEC_TYPE)
+    get = fields.get
+    exec_type = get("150", "")
     return Answer(
         msg_type,
         "F" if exec_type and exec_type in _EXEC_TYPES_OF_A_FILL else exec_type,
-        value(text, _CL_ORD_ID),
-        value(text, _ORIG_CL_ORD_ID),
-        value(text, _SYMBOL),
-        value(text, _SIDE),
-        value(text, _LAST_QTY),
-        value(text, _LAST_PX),
-        value(text, _LEAVES_QTY),
-        value(text, _CUM_QTY),
-        value(text, _ORDER_QTY),
-        value(text, _TEXT),
-        int(value(text, _REF_SEQ_NUM) or 0),
+        get("11", ""),
+        get("41", ""),
+        get("55", ""),
+        get("54", ""),
+        get("32", ""),
+        get("31", ""),
+        get("151", ""),
+        get("14", ""),
+        get("38", ""),
+        get("58", ""),
+        int(get("45", 0)),
     )
+
+
+def transact_time() -> str:
+    """TransactTime(60) of a request that is made now, with milliseconds as every FIX version has them."""
+    return utc_timestamp(time.time_ns())[:-3]
 
 
 def limit_order(

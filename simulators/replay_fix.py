@@ -16,8 +16,8 @@ from typing import Final
 import msgspec
 
 from matcher.orders import BUY, SELL, Side
-from simulators.fix_client import FixClient
-from simulators.fix_codec import mark, pairs, value
+from sessions.fix_text import pairs
+from simulators.fix_client import FixClient, OnMessage, Received
 from simulators.flow_audit import Fill, PublicLevel
 from simulators.order_messages import read_answer
 from simulators.replay_audit import ReplayAudit
@@ -31,9 +31,6 @@ UNPUBLISHED_MAX: Final = 2_000
 STALL_S: Final = 30.0
 
 _ROWS_PER_TURN: Final = 20  # then others on the event loop have a turn
-_MSG_TYPE: Final = mark(35)
-_MATCH_ID: Final = mark(880)
-_TEXT: Final = mark(58)
 _EXPIRED: Final = "C"
 _SIDES: Final[dict[str, Side]] = {"0": BUY, "1": SELL}
 
@@ -95,9 +92,7 @@ class FixReplay:
         finally:
             await orders.logout()
 
-    async def _connect(
-        self, door: Door, comp_id: str, password: str, on_message: Callable[[str, int], None]
-    ) -> FixClient:
+    async def _connect(self, door: Door, comp_id: str, password: str, on_message: OnMessage) -> FixClient:
         client = await FixClient.connect(
             door.host,
             door.port,
@@ -163,9 +158,9 @@ class FixReplay:
 
     # --- the order session
 
-    def _on_order_message(self, text: str, _received_ns: int) -> None:
+    def _on_order_message(self, message: Received) -> None:
         self._news.set()
-        answer = read_answer(text)
+        answer = read_answer(message.fields)
         if answer is None:
             return
         self._unanswered.pop(answer.cl_ord_id, None)
@@ -176,7 +171,7 @@ class FixReplay:
         elif answer.exec_type == "F":
             units = self._plan.flow_of(answer.symbol).units
             price, qty = units.price(answer.last_px), units.qty(answer.last_qty)
-            self._audit.fills.on_fill(Fill(answer.symbol, answer.cl_ord_id, value(text, _MATCH_ID), price, qty))
+            self._audit.fills.on_fill(Fill(answer.symbol, answer.cl_ord_id, message.fields.get("880", ""), price, qty))
 
     def _forget(self, msg_seq_num: int) -> None:
         for cl_ord_id, sent_as in list(self._unanswered.items()):
@@ -192,18 +187,18 @@ class FixReplay:
                 f"146=1\x0155={symbol}\x01"
             )
 
-    def _on_feed_message(self, text: str, _received_ns: int) -> None:
+    def _on_feed_message(self, message: Received) -> None:
         self._news.set()
-        match value(text, _MSG_TYPE):
+        match message.fields["35"]:
             case "W":
-                self._on_snapshot(text)
+                self._on_snapshot(message.text)
             case "X":
-                symbol, md_seq, levels = self._read_book(text)
+                symbol, md_seq, levels = self._read_book(message.text)
                 self._audit.books.on_increment(symbol, md_seq, levels)
             case "Y" | "j" | "3":
                 self._fail(
-                    f"the venue's feed refused a book: {value(text, _TEXT)}; `replay --write-instruments FILE` writes "
-                    "the instruments that these files need"
+                    f"the venue's feed refused a book: {message.fields.get('58', '')}; "
+                    "`replay --write-instruments FILE` writes the instruments that these files need"
                 )
 
     def _on_snapshot(self, text: str) -> None:
@@ -220,16 +215,16 @@ class FixReplay:
     def _read_book(self, text: str) -> tuple[str, int, list[PublicLevel]]:
         """Symbol(55), RptSeq(83) and entries of a W or X; an entry begins with 279 in an X, with 269 in a W."""
         symbol, md_seq = "", 0
-        entries: list[dict[int, str]] = []
+        entries: list[dict[str, str]] = []
         for tag, content in pairs(text):
             match tag:
-                case 55:
+                case "55":
                     symbol = content
-                case 83:
+                case "83":
                     md_seq = int(content)
-                case 279:
+                case "279":
                     entries.append({})
-                case 269 if not entries or 269 in entries[-1]:
+                case "269" if not entries or "269" in entries[-1]:
                     entries.append({})
             if entries:
                 entries[-1][tag] = content
@@ -239,10 +234,10 @@ class FixReplay:
             md_seq,
             [
                 PublicLevel(
-                    _SIDES[entry[269]],
-                    units.price(entry[270]),
-                    units.qty(entry.get(271, "0")),
-                    int(entry.get(346, "0")),
+                    _SIDES[entry["269"]],
+                    units.price(entry["270"]),
+                    units.qty(entry.get("271", "0")),
+                    int(entry.get("346", "0")),
                 )
                 for entry in entries
             ],

@@ -10,14 +10,14 @@ a shard answers in order, what the venue owed before would come first.
 from collections.abc import Iterable
 from itertools import count
 
-from simulators.fix_codec import UtcTimestamps
+from sessions.fix_text import utc_timestamp
 
 from .script import Pair, Script, Step, differences, in_version
 from .wire import DEADLINE_S, Disconnected, Wire, log_on, written
 
 SHARD_SYMBOLS = ("TEST1", "TEST2")
 """One of each shard."""
-TRANSACT_TIME = UtcTimestamps().text(1_790_000_000_000_000_000)
+TRANSACT_TIME = utc_timestamp(1_790_000_000_000_000_000)[:-3]
 """The venue goes by its own clock, so any time will do."""
 
 _MARKER = "FIRMC2"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from simulators.fix_codec import SOH
+from sessions.fix_text import SOH
 from venue.up import RunningVenue
 
 from .runner import TRANSACT_TIME

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sessions.native.events import MemoryStore
 from simulators.fix_client import FixClient
-from simulators.fix_codec import fields
-from simulators.fix_session import SessionState
 from venue.ephemeral import ephemeral_config
 from venue.up import RunningVenue
 
@@ -20,8 +19,8 @@ class Trader:
     """FIRMA1, whose numbers and requests outlive its connections."""
 
     def __init__(self) -> None:
-        self._state = SessionState()
-        self._received: asyncio.Queue[dict[int, str]] = asyncio.Queue()
+        self._store = MemoryStore()
+        self._received: asyncio.Queue[dict[str, str]] = asyncio.Queue()
 
     async def connect(self, venue: RunningVenue) -> FixClient:
         return await FixClient.connect(
@@ -30,11 +29,11 @@ class Trader:
             begin_string="FIX.4.4",
             sender_comp_id="FIRMA1",
             password="example-firma1",
-            state=self._state,
-            on_message=lambda text, _: self._received.put_nowait(fields(text)),
+            store=self._store,
+            on_message=lambda message: self._received.put_nowait(message.fields),
         )
 
-    async def report(self) -> dict[int, str]:
+    async def report(self) -> dict[str, str]:
         """The venue's next message."""
         return await asyncio.wait_for(self._received.get(), DEADLINE_S)
 
@@ -64,7 +63,7 @@ async def test_day_orders_expire_at_the_end_that_passed_while_the_venue_was_down
         for cl_ord_id, time_in_force in (("day", "0"), ("gtc", "1")):
             order = body(_11=cl_ord_id, _38="10", _40="2", _44="100.00", _54="1", _55="TEST1", _59=time_in_force)
             client.send(f"35=D\x01{order}60={TRANSACT_TIME}\x01")
-            assert (await trader.report())[150] == "0"
+            assert (await trader.report())["150"] == "0"
         await client.logout()
 
     async with RunningVenue(after, tmp_path / "data") as venue:
@@ -74,5 +73,9 @@ async def test_day_orders_expire_at_the_end_that_passed_while_the_venue_was_down
         resting = await trader.report()
         await client.logout()
 
-    assert (expired[11], expired[150], expired[39], expired[14], expired[151]) == ("day", "C", "C", "0", "0")
-    assert (resting[11], resting[17], resting[39], resting[151]) == ("gtc", "0", "0", "10")
+    assert _of(expired, 11, 150, 39, 14, 151) == ("day", "C", "C", "0", "0")
+    assert _of(resting, 11, 17, 39, 151) == ("gtc", "0", "0", "10")
+
+
+def _of(report: dict[str, str], *tags: int) -> tuple[str, ...]:
+    return tuple(report[str(tag)] for tag in tags)

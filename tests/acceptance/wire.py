@@ -8,8 +8,10 @@ import asyncio
 import time
 from typing import Final
 
-from sessions.fix_text import HEADER_TAGS
-from simulators.fix_codec import SOH, Framer, UtcTimestamps, encode
+from sessions import fix_text
+from sessions.fix_text import HEADER_TAGS, SOH, utc_timestamp
+from sessions.native.framing import Framer, Garbage
+from tests.sessions.raw_client import frame
 
 from .script import Pair
 
@@ -29,7 +31,7 @@ class Wire:
         self.next_number = next_number
         self.history: list[str] = []
         """What went out and came in, written as in scripts."""
-        self._framer = Framer(begin_string)
+        self._framer = Framer()
         self._waiting: list[list[Pair]] = []
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
@@ -48,14 +50,14 @@ class Wire:
             "35": "",
             "34": str(self.next_number),
             "49": self.comp_id,
-            "52": UtcTimestamps().text(time.time_ns()),
+            "52": utc_timestamp(time.time_ns())[:-3],
             "56": "OUTCRY",
         }
         header = own | {tag: value for tag, value in pairs if tag in HEADER_TAGS}
         if header["34"] == str(self.next_number):
             self.next_number += 1
         body = [(tag, value) for tag, value in pairs if tag not in HEADER_TAGS]
-        return encode(self.begin_string, "".join(f"{tag}={value}{SOH}" for tag, value in [*header.items(), *body]))
+        return frame(self.begin_string, "".join(f"{tag}={value}{SOH}" for tag, value in [*header.items(), *body]))
 
     def send_bytes(self, data: bytes) -> None:
         self._writer.write(data)
@@ -77,7 +79,7 @@ class Wire:
         async with asyncio.timeout(DEADLINE_S):
             while True:
                 while not self._waiting:
-                    self._waiting = [_pairs(text) for text in self._framer.feed(await self._read())]
+                    self._waiting = [_pairs(found) for found in self._framer.feed(await self._read())]
                 message = self._waiting.pop(0)
                 self.history.append(f"{self.comp_id} < {written(message)}")
                 if ("35", "0") not in message or any(tag == "112" for tag, _ in message):
@@ -133,6 +135,6 @@ def written(pairs: list[Pair]) -> str:
     return "".join(f"{tag}={value}|" for tag, value in pairs)
 
 
-def _pairs(text: str) -> list[Pair]:
-    cut = (field.partition("=") for field in text.split(SOH) if field)
-    return [(tag, value) for tag, _, value in cut]
+def _pairs(found: bytes | Garbage) -> list[Pair]:
+    assert isinstance(found, bytes), f"the venue sent what is no message: {found}"
+    return fix_text.pairs(found.decode())

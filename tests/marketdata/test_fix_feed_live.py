@@ -20,7 +20,7 @@ from matcher.orders import BUY, SELL
 from sessions.fix_text import pairs
 from sessions.port import InboundMessage
 from sessions.quickfix.engine import QuickFixEngine
-from simulators.fix_client import FixClient
+from simulators.fix_client import FixClient, Received
 
 from .conftest import NOW_NS, SYMBOL, public
 
@@ -94,8 +94,9 @@ class Client:
     def __init__(self) -> None:
         self.received: list[str] = []
 
-    def on_message(self, text: str, _received_ns: int) -> None:
-        body = [f"{tag}={value}" for tag, value in pairs(text) if tag not in {"8", "9", "34", "49", "52", "56", "10"}]
+    def on_message(self, message: Received) -> None:
+        own = {"8", "9", "34", "49", "52", "56", "10"}
+        body = [f"{tag}={value}" for tag, value in pairs(message.text) if tag not in own]
         self.received.append("|".join(body))
 
     async def has(self, number: int) -> None:

@@ -6,13 +6,11 @@ import time
 
 from configs.loader import Venue
 from matcher.orders import BUY, GOOD_TILL_CANCEL, SELL, Side
+from sessions.native.events import MemoryStore
 from simulators.bot_account import Account, LiveOrder
-from simulators.fix_client import FixClient, FixClientError
-from simulators.fix_codec import mark, value
-from simulators.fix_session import SessionState
+from simulators.fix_client import FixClient, FixClientError, Received
 from simulators.order_messages import cancel_order, limit_order, read_answer, replace_order
 
-EXEC_ID = mark(17)
 TIME = "20260101-00:00:00.000"
 UNANSWERED_MAX = 40
 LIVE_MAX = 30
@@ -22,13 +20,12 @@ class PersistentTrader:
     def __init__(self, venue: Venue, port: int, comp_id: str, symbols: list[str], seed: int) -> None:
         self.account = Account(venue.instruments)
         self.exec_ids: list[str] = []
-        self.garbled = 0
         self._instruments = venue.instruments
         self._port = port
         self._comp_id = comp_id
         self._symbols = symbols
         self._random = random.Random(seed)
-        self._state = SessionState()
+        self._store = MemoryStore()
         self._client: FixClient | None = None
         self._count = 0
         self._answered = asyncio.Event()
@@ -80,7 +77,7 @@ class PersistentTrader:
             begin_string="FIX.4.4",
             sender_comp_id=self._comp_id,
             password=f"example-{self._comp_id.lower()}",
-            state=self._state,
+            store=self._store,
             on_message=self._on_message,
         )
         self._client = client
@@ -145,11 +142,10 @@ class PersistentTrader:
         )
         self.account.replace(cl_ord_id, order, price_ticks, msg_seq_num=client.send(body), sent_ns=sent_ns)
 
-    def _on_message(self, text: str, _received_ns: int) -> None:
-        exec_id = value(text, EXEC_ID)
-        if exec_id:
+    def _on_message(self, message: Received) -> None:
+        if exec_id := message.fields.get("17"):
             self.exec_ids.append(exec_id)
-        answer = read_answer(text)
-        assert answer is not None, text
+        answer = read_answer(message.fields)
+        assert answer is not None, message.text
         self.account.on_answer(answer)
         self._answered.set()

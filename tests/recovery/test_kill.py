@@ -13,8 +13,8 @@ from collections import Counter
 
 import pytest
 
-from simulators.fix_client import FixClient
-from simulators.fix_session import SessionState
+from sessions.native.events import MemoryStore
+from simulators.fix_client import FixClient, Received
 from tests.processes import until
 from tests.recovery.traders import Traders
 from venue.up import RunningVenue
@@ -46,9 +46,9 @@ async def test_reports_of_an_offline_session_are_there_when_it_logs_on_again_aft
     received: dict[str, list[str]] = {"FIRMA1": [], "FIRMB1": []}
     arrived = asyncio.Condition()
 
-    async def log_on(comp_id: str, state: object = None) -> FixClient:
-        def on_message(text: str, _received_ns: int) -> None:
-            received[comp_id].append(text)
+    async def log_on(comp_id: str, store: MemoryStore | None = None) -> FixClient:
+        def on_message(message: Received) -> None:
+            received[comp_id].append(message.text)
             asyncio.get_running_loop().create_task(notify())
 
         return await FixClient.connect(
@@ -57,7 +57,7 @@ async def test_reports_of_an_offline_session_are_there_when_it_logs_on_again_aft
             begin_string="FIX.4.4",
             sender_comp_id=comp_id,
             password=f"example-{comp_id.lower()}",
-            state=state,  # type: ignore[arg-type]
+            store=store,
             on_message=on_message,
         )
 
@@ -80,7 +80,7 @@ async def test_reports_of_an_offline_session_are_there_when_it_logs_on_again_aft
     taken = await until("FIRMB1", "\x01150=F\x01")
     os.kill(venue.processes[victim].pid, signal.SIGKILL)
     await venue.wait_ready(victim, generation=2)
-    owner = await log_on("FIRMA1", owner.state)
+    owner = await log_on("FIRMA1", owner.store)
     filled = await until("FIRMA1", "\x01150=F\x01")
     assert "\x0111=rest\x01" in filled
     assert "\x01151=0\x01" in filled
@@ -94,18 +94,18 @@ async def test_orders_that_never_reached_the_log_are_asked_for_again(venue: Runn
     """JetStream stands still, and a session's very first order is taken by a gateway that dies."""
     answers: asyncio.Queue[str] = asyncio.Queue()
 
-    async def log_on(state: SessionState) -> FixClient:
+    async def log_on(store: MemoryStore) -> FixClient:
         return await FixClient.connect(
             "127.0.0.1",
             venue.fix_port,
             begin_string="FIX.4.4",
             sender_comp_id="FIRMC1",
             password="example-firmc1",
-            state=state,
-            on_message=lambda text, _received_ns: answers.put_nowait(text),
+            store=store,
+            on_message=lambda message: answers.put_nowait(message.text),
         )
 
-    client = await log_on(SessionState())
+    client = await log_on(MemoryStore())
     server = venue.processes["nats-server"].pid
     os.kill(server, signal.SIGSTOP)
     try:
@@ -116,7 +116,7 @@ async def test_orders_that_never_reached_the_log_are_asked_for_again(venue: Runn
         os.kill(server, signal.SIGCONT)
     await venue.wait_ready("gateway", generation=2)
     client.abort()
-    client = await log_on(client.state)
+    client = await log_on(client.store)
     answer = await asyncio.wait_for(answers.get(), 30)
     assert "\x0111=first\x01" in answer
     assert "\x01150=0\x01" in answer

@@ -7,7 +7,7 @@ from typing import Any
 from sessions.dictionary.dictionary import Dictionary, Strictness
 from sessions.fix_text import SOH, pairs, utc_timestamp
 from sessions.logon import Refusal
-from sessions.native.events import Closing, Event, MemoryStore, SessionSettings
+from sessions.native.events import Closing, Event, MemoryStore, SessionSettings, Validator
 from sessions.native.session import Session
 from sessions.port import InboundMessage
 from tests.sessions.raw_client import frame
@@ -48,7 +48,14 @@ def only_password(fields: dict[str, str]) -> Refusal | None:
 class Talk:
     """Us, by default an acceptor called VENUE, and the other side, called CLIENT."""
 
-    def __init__(self, begin_string: str = "FIX.4.4", *, store: MemoryStore | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        begin_string: str = "FIX.4.4",
+        *,
+        store: MemoryStore | None = None,
+        dictionary: Validator | None = None,
+        **settings: Any,
+    ) -> None:
         self.begin_string = begin_string
         self.store = store or MemoryStore()
         self.settings = SessionSettings(
@@ -58,7 +65,7 @@ class Talk:
             target_comp_id="CLIENT",
             **settings,
         )
-        self.session = Session(self.settings, self.store, DICTIONARIES[begin_string], only_password)
+        self.session = Session(self.settings, self.store, dictionary or DICTIONARIES[begin_string], only_password)
         self.now_ns = NOON_NS
         self.seq = 1
         self.events: list[Event] = []

@@ -14,6 +14,7 @@ from sessions.native.events import (
     NumbersReset,
     RejectReceived,
     SessionSettings,
+    Unchecked,
 )
 from sessions.native.session import Session
 from sessions.native.states import TRANSITIONS, Happening, State, after
@@ -106,6 +107,30 @@ def test_a_reject_of_our_message_is_told() -> None:
     (told,) = talk.events_of(RejectReceived)
     assert isinstance(told, RejectReceived)
     assert told.fields["58"] == "why"
+    assert parse(told.text) == told.fields
+
+
+def test_without_a_dictionary_every_message_is_the_applications() -> None:
+    talk = calling(dictionary=Unchecked())
+    talk.answers()
+    assert talk.say("A", "98=0|108=30|") == []
+    assert talk.say("8", "150=?|9999=|") == []
+    (report,) = talk.events_of(InboundMessage)
+    assert isinstance(report, InboundMessage)
+    assert report.fields is not None
+    assert (report.fields["150"], report.fields["9999"]) == ("?", "")
+
+
+def test_what_a_bounded_store_has_forgotten_is_filled_when_asked_for() -> None:
+    talk = calling(store=MemoryStore(messages_max=2))
+    talk.answers()
+    talk.say("A", "98=0|108=30|")
+    talk.send(*[REPORT] * 4)  # 2 to 5
+    assert [answer.partition("|37=")[0] for answer in talk.say("2", "7=2|16=0|")] == [
+        "35=4|34=2|43=Y|122=*|123=Y|36=4|",
+        "35=8|34=4|43=Y|122=*",
+        "35=8|34=5|43=Y|122=*",
+    ]
 
 
 # The table of states

@@ -4,8 +4,8 @@ import asyncio
 
 import orjson
 
+from sessions.fix_text import parse
 from simulators.bench import main
-from simulators.fix_codec import fields
 
 
 async def test_the_command_prints_one_line_of_json(small_venue, capsysbinary):
@@ -20,7 +20,8 @@ async def test_the_command_prints_one_line_of_json(small_venue, capsysbinary):
     assert (status, out.count(b"\n")) == (0, 1)
     assert (report["orders_answered"], report["unanswered"], report["errors"]) == (200, 0, [])
     assert (report["profile"], report["config"]["symbols"]) == ("fast", ["AAPL", "SAP"])
-    prices = {fields(text)[44] for text in small_venue.requests if fields(text)[55] == "AAPL" and 44 in fields(text)}
+    orders = [parse(text) for text in small_venue.requests]
+    prices = {order["44"] for order in orders if order["55"] == "AAPL" and "44" in order}
     assert all(49.95 <= float(price) <= 50.05 for price in prices)
 
 

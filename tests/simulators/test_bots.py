@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from sessions.fix_text import parse
 from simulators.bot_account import Account, LiveOrder, conservation
 from simulators.bots import Floor, tradable_symbols
 from simulators.load import new_run_tag
@@ -24,14 +25,14 @@ def report(exec_type: str, cl_ord_id: str = "o1", **fields: str) -> Answer:
     values = {"38": "10", "14": "0", "151": "10", "32": "", "31": "", "41": "", "58": "", "55": "AAPL", "54": "1"}
     values |= {tag.removeprefix("t"): text for tag, text in fields.items()}
     body = "".join(f"{tag}={text}\x01" for tag, text in values.items() if text)
-    answer = read_answer(f"8=FIX.4.4\x019=1\x0135=8\x0111={cl_ord_id}\x01150={exec_type}\x01{body}")
+    answer = read_answer(parse(f"35=8\x0111={cl_ord_id}\x01150={exec_type}\x01{body}"))
     assert answer is not None
     return answer
 
 
 def refusal(msg_type: str, **fields: str) -> Answer:
     body = "".join(f"{tag.removeprefix('t')}={text}\x01" for tag, text in fields.items())
-    answer = read_answer(f"8=FIX.4.4\x019=1\x0135={msg_type}\x01{body}")
+    answer = read_answer(parse(f"35={msg_type}\x01{body}"))
     assert answer is not None
     return answer
 
@@ -267,9 +268,7 @@ async def test_lost_sessions_are_taken_up_again_and_everything_still_adds_up(sma
     await bots.start()
     for lives in range(1, 4):
         await until(lambda target=1000 * lives: bots.requests > target)
-        for session in small_venue.sessions.values():
-            assert session.connection is not None
-            session.connection.transport.abort()
+        small_venue.cut()
         await until(lambda lives=lives: all(bot.reconnects == lives and bot.is_up for bot in bots.bots))
     await bots.stop()
 

@@ -7,8 +7,8 @@ from collections import Counter
 import msgspec
 import pytest
 
+from sessions.fix_text import parse
 from simulators.fix_client import FixClientError
-from simulators.fix_codec import fields
 from simulators.load import LoadPlan, LoadRun, new_run_tag
 from simulators.workload import Mix, Workload, WorkloadError
 
@@ -51,11 +51,11 @@ async def test_a_seed_fixes_the_flow(small_venue):
 async def test_prices_stay_within_the_band_and_only_aggressive_orders_cross_the_middle(small_venue):
     aapl = small_venue.config.instruments["AAPL"]
     for body in flow(small_venue, seed=7):
-        order = fields(f"8=FIX.4.4\x01{body}")
-        if order[55] != "AAPL":
+        order = parse(body)
+        if order["55"] != "AAPL":
             continue
-        distance = aapl.tick.count(order[44]) - aapl.reference_price_ticks
-        is_buy, is_aggressive = order[54] == "1", order[59] == "3"
+        distance = aapl.tick.count(order["44"]) - aapl.reference_price_ticks
+        is_buy, is_aggressive = order["54"] == "1", order["59"] == "3"
         assert 1 <= abs(distance) <= Mix().band_ticks
         assert (distance > 0) == (is_buy == is_aggressive)
 
@@ -91,7 +91,7 @@ async def test_every_request_of_a_closed_run_is_answered_and_nothing_is_left_in_
 async def test_the_requests_are_mixed_as_asked(small_venue):
     await run(plan(small_venue, mix=Mix(new=50, cancel=30, replace=20)))
 
-    kinds = Counter(fields(text)[35] for text in small_venue.requests[:2000])
+    kinds = Counter(parse(text)["35"] for text in small_venue.requests[:2000])
     assert 0.45 < kinds["D"] / 2000 < 0.65
     assert kinds["F"] > kinds["G"] > 0
 
@@ -145,8 +145,7 @@ async def test_a_session_that_is_lost_is_an_error_of_the_report(small_venue, mon
     async with asyncio.timeout(10):
         while len(small_venue.requests) < 100:  # noqa: ASYNC110
             await asyncio.sleep(0)  # a turn of the loop, not a time
-    for connection in small_venue.connections:
-        connection.transport.abort()
+    small_venue.cut()
 
     report = await running
 
