@@ -208,6 +208,28 @@ def load(path: Path) -> Venue:
     return venue
 
 
+def fixed_differences(old: Venue, new: Venue) -> list[str]:
+    """
+    What of two configurations differs besides the firms: what a running venue goes by until it is started again.
+
+    Returns:
+        Keys of the file, such as `gateway.fix_port`; `instruments` also for a difference in the instruments file.
+    """
+    names = dict.fromkeys(_different_keys(old.config, new.config))
+    if old.instruments != new.instruments:
+        names["instruments"] = None
+    return list(names)
+
+
+def _different_keys(old: msgspec.Struct, new: msgspec.Struct) -> Iterator[str]:
+    for name in old.__struct_fields__:
+        before, after = getattr(old, name), getattr(new, name)
+        if isinstance(before, msgspec.Struct):
+            yield from (f"{name}.{key}" for key in _different_keys(before, after))
+        elif before != after and name != "firms":
+            yield name
+
+
 def _read(path: Path, shape: Any) -> Any:
     try:
         with path.open("rb") as file:

@@ -5,29 +5,32 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from bus import background
 from bus.connection import Bus, BusError
 from bus.streams import ForeignStream, ensure_shard
+from configs.loader import Venue
 from gateway import trading_day
 from gateway.executions import Executions, ExecutionsBroken
 from gateway.fix_inbound import Inbound
 from gateway.fix_outbound import Reports
 from gateway.metrics import GatewayMetrics
 from gateway.order_entry import OrderEntry
+from gateway.reload import Reload, resume
 from gateway.sent_marks import MARKS_FILE, next_boot
 from gateway.sequencer import Sequencer
 from marketdata.client import BookReader
 from marketdata.fix_feed import FixFeed
 from marketdata.metrics import FeedMetrics
-from matcher.events import SessionMark
 from sessions.accounts import Accounts
 from sessions.port import Application, Engine, EngineError
 from venue.process import (
     Settings,
     add_engine_argument,
     argument_parser,
+    load_venue,
     notify_ready,
     open_settings,
     run,
@@ -42,19 +45,23 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
 
     async def live(stop: asyncio.Event) -> None:
+        reload_wanted = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload_wanted.set)
         settings = open_settings(options, engine=options.engine)
         nats = settings.venue.config.nats
         gateway_id = settings.venue.config.gateway.id
         bus = await Bus.connect(nats.url, name=f"gateway-{gateway_id}", publish_timeout_s=nats.publish_timeout_s)
         try:
-            await _serve(settings, bus, stop)
+            await _serve(settings, bus, stop, reload_wanted, partial(load_venue, options, engine=options.engine))
         finally:
             await bus.close()
 
     return run("gateway", live, refusals=(EngineError, ExecutionsBroken, ForeignStream), outages=(BusError,))
 
 
-async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
+async def _serve(
+    settings: Settings, bus: Bus, stop: asyncio.Event, reload_wanted: asyncio.Event, read_again: Callable[[], Venue]
+) -> None:
     venue, config = settings.venue, settings.venue.config
     for shard in range(config.shards):
         await ensure_shard(
@@ -96,7 +103,10 @@ async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     )
     order_entry.note_numbers = executions.note_numbers
     sequencer.announce(config.gateway.id, boot)
-    _resume(engine, order_entry, await executions.recover())
+    marks = await executions.recover()
+    for session_id in order_entry.progress:
+        resume(engine, order_entry, session_id, marks.get(session_id))
+    reload = Reload(venue, read_again, engine=engine, order_entry=order_entry, executions=executions, marks=marks)
     await books.start()
     metrics.watch(
         {
@@ -110,8 +120,10 @@ async def _serve(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     metrics_port = serve_metrics(config.gateway.metrics_port)
     trading_day_clock = background.start(trading_day.keep(sequencer, config.trading_day_end), name="trading day")
     engine.start()
+    reloading = background.start(reload.keep(reload_wanted), name="reload")
     notify_ready(fix_port=config.gateway.fix_port, metrics_port=metrics_port)
     await stop.wait()
+    reloading.cancel()
     trading_day_clock.cancel()
     await executions.stop()
     await books.stop()
@@ -155,16 +167,6 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     except OSError as error:
         raise EngineError(f"the TLS certificate cannot be used ({error}); see gateway.tls_certificate") from error
     return context
-
-
-def _resume(engine: Engine, order_entry: OrderEntry, marks: dict[str, SessionMark]) -> None:
-    """Ask each client to send again what did not reach the log: of an epoch that the log does not know, everything."""
-    for session_id, progress in order_entry.progress.items():
-        epoch = engine.epoch(session_id)
-        mark = marks.get(session_id)
-        durable_msg_seq_num = mark.durable_msg_seq_num if mark is not None and mark.session_epoch == epoch else 0
-        progress.resume(epoch, durable_msg_seq_num)
-        engine.resume_inbound(session_id, durable_msg_seq_num + 1)
 
 
 if __name__ == "__main__":

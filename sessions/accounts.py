@@ -25,6 +25,17 @@ class Account(msgspec.Struct, frozen=True):
         return f"Account({self.key.session_id}, firm={self.firm}, kind={self.kind})"
 
 
+class AccountChanges(msgspec.Struct, frozen=True):
+    """How one set of accounts differs from an earlier one; accounts are those of the new set, except the removed."""
+
+    added: list[Account]
+    removed: list[Account]
+    changed: list[Account]
+    """As they are now, such as with another password; it counts from the next Logon on."""
+    moved: list[Account]
+    """To another firm or kind: what the venue has of the session is the old one's, so a restart is needed."""
+
+
 class Accounts:
     """The accounts of a venue by session: one for each BeginString(8) that a CompID may use."""
 
@@ -37,7 +48,7 @@ class Accounts:
         return iter(self._accounts.values())
 
     def add(self, account: Account) -> None:
-        """Let one more session log on."""
+        """Let one more session log on, or put another account in the place of one that is there."""
         self._accounts[account.key] = account
         self._by_session_id[account.key.session_id] = account
 
@@ -59,6 +70,17 @@ class Accounts:
         """
         return self._by_session_id[session_id]
 
+    def changes_to(self, new: "Accounts") -> AccountChanges:
+        """What another set has more, less, or different."""
+        both = [(self._accounts[account.key], account) for account in new if account.key in self._accounts]
+        different = [(ours, theirs) for ours, theirs in both if ours != theirs]
+        return AccountChanges(
+            added=[account for account in new if account.key not in self._accounts],
+            removed=[account for account in self if account.key not in {other.key for other in new}],
+            changed=[theirs for ours, theirs in different if _place(ours) == _place(theirs)],
+            moved=[theirs for ours, theirs in different if _place(ours) != _place(theirs)],
+        )
+
     def check_logon(self, key: SessionKey, username: str, password: str, *, peer_is_loopback: bool) -> str | None:
         """
         Check the credentials of a Logon(A).
@@ -77,6 +99,10 @@ class Accounts:
         if account.password.startswith(EXAMPLE_PASSWORD_PREFIX) and not peer_is_loopback:
             return "this session still has its example password, which works on loopback only; configure another one"
         return None
+
+
+def _place(account: Account) -> tuple[str, str]:
+    return account.firm, account.kind
 
 
 def _accounts(venue: Venue) -> Iterator[Account]:

@@ -18,9 +18,12 @@ after a bounded number of messages, and TCP passes the wait on to the clients.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
+
+if TYPE_CHECKING:
+    from sessions.accounts import Account
 
 
 class SessionKey(msgspec.Struct, frozen=True):
@@ -66,7 +69,7 @@ class Application(Protocol):
 
 
 class Engine(Protocol):
-    """A FIX acceptor with a fixed set of sessions."""
+    """A FIX acceptor; the set of its sessions is fixed, unless it is a `FlexibleEngine`."""
 
     @property
     def sessions_up(self) -> set[str]:
@@ -90,7 +93,7 @@ class Engine(Protocol):
         """The MsgSeqNum that the next message to the session will have."""
 
     def outbound_waiting(self, session_id: str) -> int:
-        """Messages given to `send` that the session's store does not hold yet."""
+        """Messages given to `send` that the session's store does not hold yet: on disk, if the engine syncs it."""
 
     def sent_bodies(self, session_id: str, begin_msg_seq_num: int) -> Iterable[tuple[int, str]]:
         """MsgSeqNum and body of each application message sent to the session from that number on, in order."""
@@ -120,6 +123,29 @@ class Engine(Protocol):
 
     def stop(self) -> None:
         """Log all sessions out and close; returns when done."""
+
+
+@runtime_checkable
+class FlexibleEngine(Engine, Protocol):
+    """An engine whose sessions may come, change and go while it runs; all calls are on the event loop's thread."""
+
+    def add_session(self, account: "Account") -> None:
+        """
+        Let one more session log on, from now on.
+
+        Raises:
+            EngineError: It is there already, still being logged out, or its store cannot be opened.
+        """
+
+    def change_session(self, account: "Account") -> None:
+        """Put another account, such as one with a new password, in a session's place; it counts at the next Logon."""
+
+    def remove_session(self, session_id: str) -> None:
+        """
+        Let a session log on no more, and log it out if it is up.
+
+        As long as the process lives it can still be sent to, which waits in its store should the session return.
+        """
 
 
 class EngineError(Exception):

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "demo": _Command("simulators.demo", "a whole venue with trading bots and a live view; nothing to configure"),
     "test": _Command("venue.checks", "every check that the project must pass; arguments go to pytest"),
     "up": _Command("venue.up", "run a whole venue in the foreground"),
+    "reload": _Command("venue.reload", "have a venue that is up read its sessions from the configuration again"),
     "gateway": _Command("gateway.__main__", "one process of a venue: FIX order entry and market data"),
     "matcher": _Command("matcher.__main__", "one process of a venue: the matcher of one shard"),
     "marketdata": _Command("marketdata.__main__", "one process of a venue: market data"),

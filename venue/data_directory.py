@@ -6,6 +6,7 @@ The data directory: all that a venue keeps on one machine, owned by one venue at
     nats.conf       generated at each start; nats-server.log beside it
     snapshots/      each matcher's, by shard
     fix/            the FIX engine's journals, or QuickFIX's stores
+    up.json         who runs a venue here by the command `up`, for the command `reload`
     gateway.marks   how far each session's answers are in its store
     marketdata.checkpoint   the books, and how far the logs were read for them
     logs/           what the processes write when they run quietly
@@ -22,6 +23,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NoReturn
 
+import msgspec
+
+from venue import durable_file
+
 STORE_FORMAT: Final = 1
 """Grows when a directory written before cannot be read any more."""
 JETSTREAM: Final = "jetstream"
@@ -29,6 +34,7 @@ LOGS: Final = "logs"
 SERVER_LOG: Final = "nats-server.log"
 SERVER_CONFIGURATION: Final = "nats.conf"
 
+_RUNNER: Final = "up.json"
 _MAY_BE_THERE: Final = frozenset({LOGS, "venue.toml", "lost+found"})
 """In a directory that no venue has used: what a demo writes before its venue starts, and what a new disk brings."""
 _VERSION_FILE: Final = "STORE_VERSION"
@@ -40,6 +46,13 @@ _LOCK_POLL_S: Final = 0.05
 
 class DataDirectoryError(Exception):
     """The data directory cannot be used; the message is one sentence for the operator."""
+
+
+class Runner(msgspec.Struct, frozen=True):
+    """The process that runs a venue by the command `up`."""
+
+    pid: int
+    config_path: str
 
 
 def open_directory(path: Path) -> Path:
@@ -138,6 +151,50 @@ def check_server_files(path: Path) -> None:
                 _check_access(folder, os.R_OK | os.W_OK | os.X_OK)
                 for file in files:
                     _check_access(os.path.join(folder, file), os.R_OK | os.W_OK)
+
+
+def note_runner(path: Path, config_path: Path) -> None:
+    """
+    Say in the directory, whose lock is held, that this process takes signals for its venue, and by which configuration.
+
+    Raises:
+        DataDirectoryError: It cannot be written.
+    """
+    with naming_the_path(path / _RUNNER):
+        durable_file.replace(path / _RUNNER, msgspec.json.encode(Runner(os.getpid(), str(config_path))))
+
+
+def forget_runner(path: Path) -> None:
+    """
+    Say that no process of the directory takes signals.
+
+    Raises:
+        DataDirectoryError: The file is there and cannot be removed.
+    """
+    with naming_the_path(path / _RUNNER):
+        (path / _RUNNER).unlink(missing_ok=True)
+
+
+def runner(path: Path) -> Runner:
+    """
+    Look up the process that takes signals for the venue on the directory.
+
+    Raises:
+        DataDirectoryError: There is none.
+    """
+    none = f"no venue that was started with `up` is running on the data directory {path}; name another with --data"
+    try:
+        found = msgspec.json.decode((path / _RUNNER).read_bytes(), type=Runner)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DataDirectoryError(none) from error
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return found
+    finally:
+        os.close(descriptor)
+    raise DataDirectoryError(none)  # it was killed, and the file has outlived it
 
 
 def open_logs(path: Path) -> Path:

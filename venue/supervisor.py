@@ -10,6 +10,7 @@ Exit status 78 means that starting again will not help: the supervisor has then 
 """
 
 import asyncio
+import signal
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from types import TracebackType
@@ -91,6 +92,17 @@ class Supervisor:
             await self._changed.wait_for(lambda: self.failure)
         assert self.failure is not None
         return self.failure
+
+    async def signal_ready(self, name: str, number: signal.Signals) -> None:
+        """
+        Send a signal to a process as soon as its current life is ready, since before it may not be prepared for it.
+
+        Raises:
+            SupervisorError: The processes cannot be kept running.
+        """
+        process = self.processes[name]
+        await self.wait_ready(name, process.generation)
+        process.send_signal(number)
 
     async def stop(self) -> None:
         """Stop all processes, the last stage first; one that does not stop in time is killed."""

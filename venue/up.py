@@ -18,7 +18,15 @@ import uvloop
 
 from configs.loader import ONE_MACHINE, ConfigError, Venue, load
 from venue import logs
-from venue.data_directory import DataDirectoryError, claim_store, lock, open_directory, open_logs
+from venue.data_directory import (
+    DataDirectoryError,
+    claim_store,
+    forget_runner,
+    lock,
+    note_runner,
+    open_directory,
+    open_logs,
+)
 from venue.nats_server import nats_server_spec
 from venue.process import (
     DEFAULT_DATA,
@@ -94,9 +102,19 @@ class RunningVenue:
             held = await lock(self.data_dir)
             stack.callback(os.close, held)
             claim_store(self.data_dir)
+            forget_runner(self.data_dir)
             self.supervisor = await stack.enter_async_context(Supervisor(self._specs(held)))
             self._stack = stack.pop_all()
         return self
+
+    async def reload(self) -> None:
+        """
+        Have the gateway read its configuration again; its log says what came of it.
+
+        Raises:
+            SupervisorError: The venue cannot be kept up.
+        """
+        await self.supervisor.signal_ready("gateway", signal.SIGHUP)
 
     async def __aexit__(self, *_: object) -> None:
         """Stop everything: gateway first, JetStream last."""
@@ -166,11 +184,18 @@ def exit_status(error: Exception) -> int:
 
 
 async def _run(venue: RunningVenue) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    loop, stop, hangup = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    had_terminal = _has_terminal()
+
+    def on_hangup() -> None:
+        """Somebody asks for a reload; or the terminal was closed, which ends what runs in it."""
+        (stop if had_terminal and not _has_terminal() else hangup).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
     stopping = asyncio.create_task(stop.wait())
-    running = asyncio.create_task(_keep_up(venue))
+    running = asyncio.create_task(_keep_up(venue, hangup))
     await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if running.done():
@@ -182,8 +207,35 @@ async def _run(venue: RunningVenue) -> int:
     return 0
 
 
-async def _keep_up(venue: RunningVenue) -> None:
+async def _keep_up(venue: RunningVenue, hangup: asyncio.Event) -> None:
     """Run the venue until this is cancelled; raises SupervisorError when the venue cannot be kept up."""
     async with venue:
+        note_runner(venue.data_dir, venue.config_path)
         log.info("venue_ready", **venue.facts())
-        raise await venue.supervisor.wait_failed()
+        failing = asyncio.create_task(venue.supervisor.wait_failed())
+        reloading = asyncio.create_task(_reload_for_ever(venue, hangup))
+        try:
+            await asyncio.wait({failing, reloading}, return_when=asyncio.FIRST_COMPLETED)
+            if reloading.done():
+                reloading.result()
+            raise await failing
+        finally:
+            failing.cancel()
+            reloading.cancel()
+            await asyncio.wait({failing, reloading})
+            forget_runner(venue.data_dir)
+
+
+async def _reload_for_ever(venue: RunningVenue, hangup: asyncio.Event) -> None:
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        await venue.reload()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

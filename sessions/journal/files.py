@@ -10,10 +10,12 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
+from sessions.journal.errors import JournalError, JournalUnreadable
 from sessions.journal.records import (
     HEADER_BYTES_MAX,
     ForeignFile,
@@ -29,10 +31,6 @@ _NAME: Final = re.compile(r"(\d{19,20})-(\d{20})-(\d{8})\.journal")
 _CHUNK_BYTES: Final = 1 << 18
 _INDEX_BYTES: Final = 1 << 15
 """One index entry for so many bytes of a file: what is read in vain to find a message, at most."""
-
-
-class JournalError(Exception):
-    """A journal cannot be opened, read or written; the message is one sentence for the operator."""
 
 
 class Segment:
@@ -75,7 +73,7 @@ class Segment:
         The first MsgSeqNum whose message may stand in this file or a later one.
 
         Raises:
-            JournalError: The file cannot be read.
+            JournalUnreadable: The file cannot be read.
         """
         if not self._first_outbound:
             self._first_outbound = self._whole_header().next_outbound
@@ -108,7 +106,7 @@ class Segment:
             JournalError: The file is of another version, session or place.
         """
         with _open_to_read(self.path) as file:
-            data = file.read(HEADER_BYTES_MAX)
+            data = _read(file, self.path, HEADER_BYTES_MAX, 0)
         try:
             header = decode_header(data)
         except ForeignFile as error:
@@ -130,7 +128,7 @@ class Segment:
                 if at + size > len(chunk):
                     if offset + size > end:
                         return
-                    chunk, at = os.pread(file.fileno(), min(max(size, _CHUNK_BYTES), end - offset), offset), 0
+                    chunk, at = _read(file, self.path, min(max(size, _CHUNK_BYTES), end - offset), offset), 0
                     if len(chunk) < size:
                         return
                     continue
@@ -146,7 +144,7 @@ class Segment:
         All frames up to the offset `end` that may hold messages from number `begin` on, and few before them.
 
         Raises:
-            JournalError: What was written is not there any more.
+            JournalUnreadable: What was written is not there any more.
         """
         if self._offsets is None or self._numbers is None:
             self._read_index()
@@ -155,7 +153,7 @@ class Segment:
             yield frame
             reached = offset + frame.size
         if reached < end:
-            raise JournalError(f"{self.path} is damaged at byte {reached}; restore it from a copy.")
+            raise _damaged(self.path, f"at byte {reached}")
 
     def _offset_before(self, number: int) -> int:
         assert self._numbers is not None
@@ -174,10 +172,11 @@ class Segment:
 
     def _whole_header(self) -> Header:
         with _open_to_read(self.path) as file:
-            header = decode_header(file.read(HEADER_BYTES_MAX))
-        if header is None:
-            raise JournalError(f"{self.path} is damaged at its beginning; restore it from a copy.")
-        return header
+            data = _read(file, self.path, HEADER_BYTES_MAX, 0)
+        with suppress(ForeignFile):
+            if (header := decode_header(data)) is not None:
+                return header
+        raise _damaged(self.path, "at its beginning")
 
 
 def segments_in(directory: Path) -> list[Segment]:
@@ -202,8 +201,20 @@ def _named_segment(entry: os.DirEntry[str]) -> Segment:
     return Segment(Path(entry.path), epoch=epoch, position=position, day=day, size=entry.stat().st_size)
 
 
+def _damaged(path: Path, where: str) -> JournalUnreadable:
+    remedy = "restore it from a copy, or agree on a reset with the client"
+    return JournalUnreadable(path, f"{path} is damaged {where}; {remedy}.")
+
+
 def _open_to_read(path: Path) -> FileIO:
     try:
         return path.open("rb", buffering=0)
     except OSError as error:
-        raise JournalError(f"{path} cannot be read: {error.strerror}.") from error
+        raise JournalUnreadable(path, f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _read(file: FileIO, path: Path, size: int, offset: int) -> bytes:
+    try:
+        return os.pread(file.fileno(), size, offset)
+    except OSError as error:
+        raise JournalUnreadable(path, f"{path} cannot be read: {error.strerror}.") from error

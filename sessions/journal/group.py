@@ -1,5 +1,9 @@
 """
-Group commit: many journals and many batches share one round of syncing, which never runs on the event loop.
+Group commit: many journals and many batches share one round of syncing, which runs in a thread of its own.
+
+A disk may be so quick that the way to the thread and back costs more than the sync. Where `QUICK_ROUNDS` small rounds
+in a row took no longer than `QUICK_S` each, the next small one is done on the event loop at once, until one takes
+longer: so a disk that is slow, or becomes slow, holds up the loop in one of twenty rounds at most.
 
 At most one round is in flight. All that becomes dirty meanwhile goes into the next one, so under load a round grows
 instead of queueing, and an idle group does nothing at all. When bytes may leave is the profile's affair:
@@ -16,6 +20,7 @@ No profile loses a commit when only the process dies: what was written is the ke
 import asyncio
 import ctypes
 import os
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -33,6 +38,9 @@ FAST_INTERVAL_S: Final = 0.05
 """Between two rounds of the profile `fast`."""
 SINGLE_SYNCS_MAX: Final = 4
 """Files that are synced one by one; for more, one sync of the whole file system is cheaper (measured)."""
+QUICK_S: Final = 0.001
+QUICK_ROUNDS: Final = 20
+_SMALL_ROUND_JOURNALS: Final = 2
 
 
 class SyncWork(msgspec.Struct):
@@ -95,6 +103,7 @@ class JournalGroup:
         self._waiting: list[Callable[[], object]] = []  # for the next round
         self._covered: list[Callable[[], object]] = []  # by the round in flight
         self._in_flight = False
+        self._quick_rounds = 0  # in a row
         self._failed = False
         self._timer: asyncio.Handle | None = None
 
@@ -102,6 +111,11 @@ class JournalGroup:
     def syncs(self) -> bool:
         """Whether journals are synced at all."""
         return self.profile != "none"
+
+    @property
+    def callbacks_waiting(self) -> int:
+        """How many callbacks of `when_synced` the disk has not let go yet."""
+        return len(self._waiting) + len(self._covered)
 
     def mark(self, journal: Syncable) -> None:
         """Say that a journal was written to."""
@@ -154,16 +168,34 @@ class JournalGroup:
         self._covered, self._waiting = self._waiting, []
         works = [(journal, journal.begin_sync()) for journal in self._dirty]
         self._dirty.clear()
-        future = self._loop.run_in_executor(self._executor, sync, [work for _, work in works])
-        future.add_done_callback(partial(self._end_round, works))
+        if self._quick_rounds >= QUICK_ROUNDS and _is_small([work for _, work in works]):
+            try:
+                took_s = _timed_sync([work for _, work in works])
+            except Exception as error:
+                self._fail(error)
+            else:
+                self._end_round(works, took_s)
+        else:
+            future = self._loop.run_in_executor(self._executor, _timed_sync, [work for _, work in works])
+            future.add_done_callback(partial(self._end_round_of_thread, works))
 
-    def _end_round(self, works: list[tuple[Syncable, SyncWork]], future: asyncio.Future[None]) -> None:
+    def _end_round_of_thread(self, works: list[tuple[Syncable, SyncWork]], future: asyncio.Future[float]) -> None:
         error = future.exception()
         if error is not None:
-            self._failed = True  # and in flight for ever, so that nothing goes on
-            self._on_failure(error)
-            return
+            self._fail(error)
+        else:
+            self._end_round(works, future.result())
+
+    def _fail(self, error: BaseException) -> None:
+        self._failed = True  # and in flight for ever, so that nothing goes on
+        self._on_failure(error)
+
+    def _end_round(self, works: list[tuple[Syncable, SyncWork]], took_s: float) -> None:
         self._in_flight = False
+        if took_s > QUICK_S:
+            self._quick_rounds = 0
+        elif _is_small([work for _, work in works]):
+            self._quick_rounds += 1
         self.rounds += 1
         for journal, work in works:
             journal.end_sync(work)
@@ -172,6 +204,20 @@ class JournalGroup:
         self._covered = []
         if self._dirty:
             self._schedule()
+
+
+def _is_small(works: list[SyncWork]) -> bool:
+    """A few files to sync, and nothing to make known, close or delete."""
+    return len(works) <= _SMALL_ROUND_JOURNALS and not any(
+        work.retired or work.directories or work.outdated for work in works
+    )
+
+
+def _timed_sync(works: list[SyncWork]) -> float:
+    """As `sync`; returns how long it took, in seconds."""
+    began = time.perf_counter()
+    sync(works)
+    return time.perf_counter() - began
 
 
 def sync(works: Iterable[SyncWork]) -> None:

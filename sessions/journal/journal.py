@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from sessions.journal.files import JournalError, Segment
+from sessions.journal.errors import JournalError, JournalUnreadable
+from sessions.journal.files import Segment
 from sessions.journal.group import JournalGroup, SyncWork
 from sessions.journal.limits import DEFAULT_LIMITS, JournalLimits, first_kept
 from sessions.journal.records import NUMBER_MAX, Run, encode_frame, encode_header, messages_of
 from sessions.journal.recovery import Recovered, recover
 
-__all__ = ["DEFAULT_LIMITS", "JournalError", "JournalLimits", "SessionJournal"]
+__all__ = ["DEFAULT_LIMITS", "JournalError", "JournalLimits", "JournalUnreadable", "SessionJournal"]
 
 _CLOSED: Final = -1
 
@@ -45,6 +46,7 @@ class SessionJournal:
         "_directory",
         "_file",
         "_group",
+        "_inbound_changed",
         "_limits",
         "_outdated",
         "_retired",
@@ -81,6 +83,7 @@ class SessionJournal:
         self._committed_inbound = found.next_inbound
         self._runs: list[Run] = []
         self._changed = False
+        self._inbound_changed = False
         self._segment_due = False  # the next commit begins a new file
         self._file = _CLOSED
         self._retired: list[int] = []  # files of ours that are written no more, and not synced yet
@@ -141,6 +144,19 @@ class SessionJournal:
         return sum(segment.size for segment in self._segments)
 
     @property
+    def place(self) -> tuple[int, int]:
+        """Epoch, and position in it, up to which all is committed."""
+        return self.epoch, self._segments[-1].end
+
+    def is_on_disk(self, place: tuple[int, int]) -> bool:
+        """Whether the disk is known to hold all that was committed up to a place; always, if nothing is ever synced."""
+        epoch, position = place
+        if self._group is None:
+            return True
+        # The first round of a new epoch also syncs the files of the one before.
+        return self._synced >= position if epoch == self.epoch else self._synced > 0
+
+    @property
     def index_bytes(self) -> int:
         """Memory taken by the index."""
         return sum(segment.index_bytes for segment in self._segments)
@@ -186,16 +202,20 @@ class SessionJournal:
             raise ValueError(f"{self._session_id}: next inbound {next_inbound}")
         if next_inbound != self.next_inbound:
             self.next_inbound = next_inbound
-            self._changed = True
+            self._inbound_changed = True
 
-    def commit(self) -> None:
+    def commit(self, *, inbound_may_wait: bool = False) -> None:
         """
         Write all that happened since the last commit, at once and whole; nothing happened, nothing is written.
+
+        Args:
+            inbound_may_wait: If nothing was sent, leave the number expected of the client for a later commit. Should
+                it be lost until then, the client is asked to send again what came meanwhile: nothing else is.
 
         Raises:
             JournalError: It could not be written; it stays buffered, and the next commit tries again.
         """
-        if not self._changed:
+        if not self._changed and (inbound_may_wait or not self._inbound_changed):
             return
         if self._segment_due or self._segments[-1].size >= self._limits.segment_bytes:
             segment, header = self._next_segment()
@@ -214,7 +234,7 @@ class SessionJournal:
         segment.index(offset, self._committed_outbound)
         self._committed_outbound, self._committed_inbound = self.next_outbound, self.next_inbound
         self._runs = []
-        self._changed = False
+        self._changed = self._inbound_changed = False
         if header:
             self._drop_outdated()
 
@@ -247,7 +267,7 @@ class SessionJournal:
         Given are those of the call's moment; numbers in between that are missing were admin messages'.
 
         Raises:
-            JournalError: While iterating: a file cannot be read.
+            JournalUnreadable: A file is damaged or cannot be read; messages before that place were given.
         """
         stored = [(segment, segment.size) for segment in self._reaching(begin)] if begin <= end else []
         return self._messages(stored, list(self._runs), begin, end)

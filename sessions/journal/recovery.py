@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from sessions.journal.files import JournalError, Segment, segments_in
+from sessions.journal.errors import JournalError
+from sessions.journal.files import Segment, segments_in
 from sessions.journal.records import FRAME_MAGIC, Header, decode_frame
 from venue.durable_file import sync_directory
 

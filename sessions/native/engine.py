@@ -11,8 +11,8 @@ So the busier it is, the more messages share a call, a journal write and a socke
 journal has it.
 
 Bounds, each with its name in the log and in the `Tally`: connections, silence before the Logon, bytes of a message,
-garbage, messages waiting for a client that does not read, messages waiting for an application that holds. A second
-connection for a session that is connected is turned away; no number is used for it.
+garbage, messages waiting for a client that does not read, messages waiting for an application that holds, output
+waiting for the disk. A second connection for a session that is connected is turned away; no number is used for it.
 
 An exception that is not expected ends the process (`fatal.stop_process`), which then recovers as from any crash.
 """
@@ -31,9 +31,11 @@ import structlog
 from configs.loader import Venue
 from sessions import logon
 from sessions.accounts import Account, Accounts
-from sessions.delivery import Inbound, deliver
+from sessions.delivery import deliver
 from sessions.fatal import stop_process
+from sessions.journal.errors import JournalUnreadable
 from sessions.journal.group import JournalGroup, SyncProfile
+from sessions.native.arrivals import Arrivals
 from sessions.native.connection import Connection
 from sessions.native.events import Event
 from sessions.native.listener import listen
@@ -49,6 +51,8 @@ log = structlog.get_logger(__name__)
 INBOUND_MESSAGES_MAX: Final = 10_000
 """Messages of one application that may wait while it holds; beyond it its connections are not read."""
 CONNECTIONS_MAX: Final = 2_000
+WRITES_WAITING_MAX: Final = 10_000
+"""Turns whose output may wait for the disk; beyond it nobody logs on."""
 LOGON_TIMEOUT_S: Final = 10.0
 
 _SYNC: Final[Mapping[str, SyncProfile]] = {"durable": "durable", "fast": "fast", "cluster": "durable"}
@@ -101,7 +105,7 @@ class NativeEngine:
         self._loop = loop
         self._accounts = Accounts(venue)
         self._applications = applications
-        self._arrived: dict[str, list[Inbound]] = {kind: [] for kind in applications}
+        self._arrived = {kind: Arrivals() for kind in applications}
         self._held: set[str] = set()
         self._connections: set[Connection] = set()
         self._dirty: dict[Seat, None] = {}
@@ -151,11 +155,11 @@ class NativeEngine:
 
     def inbound_waiting(self, kind: str) -> int:
         """Messages, logons and logouts of one kind of session that wait for its application."""
-        return len(self._arrived[kind])
+        return len(self._arrived[kind].items)
 
     def outbound_waiting(self, session_id: str) -> int:
-        """See `Engine.outbound_waiting`: those of the current turn."""
-        return self._seats[session_id].uncommitted
+        """See `Engine.outbound_waiting`: those that are not known to be on disk, if the journal is synced at all."""
+        return self._seats[session_id].count_unstored()
 
     def epoch(self, session_id: str) -> int:
         """See `Engine.epoch`: when the numbers last began anew, in ns since 1970 UTC."""
@@ -171,7 +175,10 @@ class NativeEngine:
 
     def sent_bodies(self, session_id: str, begin_msg_seq_num: int) -> Iterable[tuple[int, str]]:
         """See `Engine.sent_bodies`; market-data sessions keep no bodies."""
-        return self._seats[session_id].session.sent_bodies(begin_msg_seq_num)
+        try:
+            yield from self._seats[session_id].session.sent_bodies(begin_msg_seq_num)
+        except JournalUnreadable as error:
+            raise EngineError(f"what session {session_id} was sent cannot be told: {error}") from error
 
     def start(self) -> None:
         """See `Engine.start`; on the loop's thread, whether the loop runs already or not."""
@@ -210,21 +217,26 @@ class NativeEngine:
         Let one more session log on, from now on.
 
         Raises:
-            EngineError: It is there already, or its journal cannot be opened.
+            EngineError: It is there already, still being logged out, or its journal cannot be opened.
         """
-        if account.key.session_id in self._seats:
-            raise EngineError(f"session {account.key.session_id} is there already; remove it first")
+        seat = self._seats.get(account.key.session_id)
+        if seat is None:
+            self._open(account)
+        else:
+            seat.come_back(account)
         self._accounts.add(account)
-        self._open(account)
+
+    def change_session(self, account: Account) -> None:
+        """See `FlexibleEngine.change_session`."""
+        self._seats[account.key.session_id].account = account
+        self._accounts.add(account)
 
     def remove_session(self, session_id: str) -> None:
-        """Let a session log on no more, and end it if it is up; its journal stays on disk, for its return."""
+        """See `FlexibleEngine.remove_session`: the seat stays, for what is still sent to it and for its return."""
         seat = self._seats[session_id]
         self._accounts.remove(session_id)
         seat.is_removed = True
-        if seat.connection is None:
-            self._forget(seat)
-        else:
+        if seat.connection is not None:
             self._digest(seat, seat.session.log_out("the session was removed", time.time_ns()))
             self.wake(seat)
 
@@ -278,6 +290,8 @@ class NativeEngine:
             return "unknown_session"
         if seat.connection is not None:
             return "duplicate_identity"
+        if self._is_crowded(seat.account.kind) or self._group.callbacks_waiting >= WRITES_WAITING_MAX:
+            return "venue_busy"
         seat.connection = connection
         seat.session.accept(time.time_ns())
         return seat
@@ -336,21 +350,23 @@ class NativeEngine:
             stop_process("native engine")
 
     def _deliver(self) -> None:
-        for kind, items in self._arrived.items():
-            if items and kind not in self._held and not self._stopped:
-                self._arrived[kind] = []
-                deliver(self._applications[kind], items)
+        for kind, arrived in self._arrived.items():
+            if arrived.items and kind not in self._held and not self._stopped:
+                deliver(self._applications[kind], arrived.take())
 
     def _commit(self, seat: Seat, now_ns: int) -> Callable[[], None] | None:
         """Journal what a session did; returns how to write what may leave then."""
         connection, session = seat.connection, seat.session
         if connection is not None and session.output_waiting > self._outbound_messages_max:
             self._cut_slow_reader(seat)
-        seat.commit(is_inbound_delivered=not self._arrived[seat.account.kind])
+        seat.commit(is_inbound_delivered=not self._arrived[seat.account.kind].items)
         if connection is None or seat.connection is None:
             return None
         is_closing = session.state is State.CLOSING
         data = session.take_output(now_ns) if connection.can_take or is_closing else b""
+        if session.state is State.CLOSING and not is_closing:  # a resend could not be read, and the session says so
+            is_closing = True
+            seat.journal.commit()
         connection.promise(data)
         if is_closing:
             self._part(seat, connection)
@@ -366,9 +382,9 @@ class NativeEngine:
         for event in events:
             if type(event) is InboundMessage:
                 seat.messages_in += 1
-                arrived.append(event)
+                arrived.items.append(event)
             elif (told := self.tally.note(seat.session_id, event)) is not None:
-                arrived.append(told)
+                arrived.note(told, seat.messages_in)
 
     def _cut_slow_reader(self, seat: Seat) -> None:
         waiting, connection = seat.session.output_waiting, seat.connection
@@ -380,12 +396,15 @@ class NativeEngine:
 
     def _pause_if_crowded(self, seat: Seat) -> None:
         kind = seat.account.kind
-        if kind in self._held and len(self._arrived[kind]) >= self._inbound_messages_max:
+        if self._is_crowded(kind):
             for other in self._seats_of(kind):
                 if other.connection is not None and not other.is_paused:
                     other.is_paused = True
                     other.session.hold(time.time_ns(), is_held=True)
                     other.connection.pause_reading()
+
+    def _is_crowded(self, kind: str) -> bool:
+        return kind in self._held and len(self._arrived[kind].items) >= self._inbound_messages_max
 
     def _part(self, seat: Seat, connection: Connection) -> None:
         """A connection's session is free for the next one, even while the old one still writes."""
@@ -393,10 +412,7 @@ class NativeEngine:
         seat.connection = None
         seat.is_paused = False
         self._digest(seat, seat.session.disconnect(time.time_ns()))
-        if seat.is_removed:
-            self._forget(seat)
-        else:
-            self.wake(seat)
+        self.wake(seat)
 
     # Seats
 
@@ -408,12 +424,6 @@ class NativeEngine:
         seat = self._seats[session_id]
         loopback = seat.connection is not None and seat.connection.peer_is_loopback
         return logon.check(self._accounts, seat.account.key, fields, peer_is_loopback=loopback)
-
-    def _forget(self, seat: Seat) -> None:
-        self._dirty.pop(seat, None)
-        seat.commit(is_inbound_delivered=not self._arrived[seat.account.kind])
-        seat.journal.close()
-        del self._seats[seat.session_id]
 
     def _seats_of(self, kind: str) -> list[Seat]:
         return [seat for seat in self._seats.values() if seat.account.kind == kind]

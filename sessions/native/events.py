@@ -1,5 +1,6 @@
 """What a session tells its owner, and what it asks of it: the plain values and protocols of the native engine."""
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
@@ -56,6 +57,8 @@ class RejectReceived(NamedTuple):
     """The other side rejected a message of ours."""
 
     fields: dict[str, str]
+    text: str
+    """The whole Reject(3), SOH-delimited."""
 
 
 class ResendAsked(NamedTuple):
@@ -64,6 +67,14 @@ class ResendAsked(NamedTuple):
     begin: int
     end: int
     """0: all."""
+
+
+class SentUnreadable(NamedTuple):
+    """Messages that the other side asked for cannot be sent again: the store's file is damaged. The session ends."""
+
+    file: str
+    text: str
+    """One sentence for the operator."""
 
 
 class Closing(NamedTuple):
@@ -84,6 +95,7 @@ Event = (
     | RejectSent
     | RejectReceived
     | ResendAsked
+    | SentUnreadable
     | Closing
 )
 
@@ -96,6 +108,16 @@ class Validator(Protocol):
 
     def check(self, msg_type: str, pairs: Iterable[tuple[str, str]]) -> Fault | None:
         """Judge any message, by its fields in their order."""
+
+
+class Unchecked:
+    """A `Validator` that finds no fault: for clients, who leave it to whoever gets a message to judge it."""
+
+    def check_fast(self, msg_type: str, fields: Mapping[str, str]) -> None:
+        """See `Validator.check_fast`."""
+
+    def check(self, msg_type: str, pairs: Iterable[tuple[str, str]]) -> None:
+        """See `Validator.check`."""
 
 
 class Store(Protocol):
@@ -118,7 +140,12 @@ class Store(Protocol):
         """Forget all: both numbers are 1."""
 
     def sent(self, begin: int, end: int) -> Iterable[tuple[int, bytes]]:
-        """Kept messages by number, ascending, `end` included."""
+        """
+        Kept messages by number, ascending, `end` included.
+
+        Raises:
+            JournalUnreadable: While iterating: what follows cannot be read any more.
+        """
 
 
 class MemoryStore:
@@ -129,15 +156,12 @@ class MemoryStore:
         self.next_outbound = 1
         self.next_inbound = 1
         self.epoch = 1
-        self._messages_max = messages_max
-        self._sent: dict[int, bytes] = {}
+        self._sent: deque[tuple[int, bytes]] = deque(maxlen=messages_max)
 
     def append_sent(self, first_msg_seq_num: int, messages: list[bytes]) -> None:
         """See `Store.append_sent`."""
-        self._sent.update(enumerate(messages, first_msg_seq_num))
+        self._sent.extend(enumerate(messages, first_msg_seq_num))
         self.next_outbound = first_msg_seq_num + len(messages)
-        while len(self._sent) > self._messages_max:
-            del self._sent[next(iter(self._sent))]
 
     def note_outbound(self, next_outbound: int) -> None:
         """See `Store.note_outbound`."""
@@ -155,7 +179,7 @@ class MemoryStore:
 
     def sent(self, begin: int, end: int) -> list[tuple[int, bytes]]:
         """See `Store.sent`."""
-        return [(number, message) for number, message in self._sent.items() if begin <= number <= end]
+        return [(number, message) for number, message in self._sent if begin <= number <= end]
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -96,7 +96,7 @@ class Framer:
         while start < size and self.end is None:
             if not data.startswith(_START, start):
                 start = self._skip_to_next(data, start, found)
-                if not data.startswith(_START, start):
+                if self.end is not None or not data.startswith(_START, start):
                     break
             body = self._body_range(data, start)
             if body is None:

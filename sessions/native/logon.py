@@ -74,6 +74,13 @@ class LogonRules:
             return Refusal("malformed", malformed.text)
         return self._judge_terms(fields) or self._judge_numbers(fields, number, expected, next_outbound)
 
+    def judge_again(self, fields: dict[str, str], fault: Callable[[], Fault | None]) -> Refusal | None:
+        """Judge a Logon in the middle of a session: it begins everything anew, so it must say what the first does."""
+        refusal = self.authenticate(fields)
+        if refusal is None and (malformed := fault()) is not None:
+            refusal = Refusal("malformed", malformed.text)
+        return refusal or self._judge_terms(fields)
+
     def _judge_terms(self, fields: dict[str, str]) -> Refusal | None:
         if fields.get("98", _NO_ENCRYPTION) != _NO_ENCRYPTION:
             return Refusal("malformed", "EncryptMethod(98) must be 0: encryption is the connection's, by TLS")

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from sessions.journal.errors import JournalUnreadable
 from sessions.native.events import Store
 from sessions.native.messages import Composer
 
@@ -27,6 +28,8 @@ class Outbound:
         self.sent_ns = 0
         """When the last message was written."""
         self.replays_waiting = 0
+        self.unreadable: JournalUnreadable | None = None
+        """Why a resend came to a stop; the others that waited are given up with it."""
         self._composer = composer
         self._store = store
         self._keeps_messages = keeps_messages
@@ -79,10 +82,10 @@ class Outbound:
             if isinstance(part, bytes):
                 messages.append(part)
                 queue.popleft()
-            elif (message := next(part, None)) is not None:
+            elif (message := self._next_of(part)) is not None:
                 messages.append(message)
                 self.sent_ns = now_ns
-            else:
+            elif self.unreadable is None:
                 queue.popleft()
                 self.replays_waiting -= 1
         return b"".join(messages)
@@ -96,9 +99,20 @@ class Outbound:
         """Begin again from 1; a resend of older numbers has nothing to read any more."""
         self._store.reset(epoch)
         self.next_msg_seq_num = 1
+        self._give_up_replays()
+
+    def _give_up_replays(self) -> None:
         live = [part for part in self._queue if isinstance(part, bytes)]
         self.drop()
         self._queue.extend(live)
+
+    def _next_of(self, replay: Iterator[bytes]) -> bytes | None:
+        try:
+            return next(replay, None)
+        except JournalUnreadable as error:
+            self.unreadable = error
+            self._give_up_replays()
+            return None
 
     def _replay(self, begin: int, end: int) -> Iterator[bytes]:
         number = begin

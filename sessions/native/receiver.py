@@ -214,7 +214,7 @@ class Receiver:
             expected=1 if self.is_resetting else self.inbound.next_msg_seq_num,
             next_outbound=self._line.out.next_msg_seq_num,
             wrong=wrong,
-            fault=lambda: self._check("A", arrived.fields, arrived.pairs),
+            fault=lambda: self._check_logon(arrived),
         )
         if refusal is not None:
             self._line.events.append(LogonRefused(refusal.reason, refusal.text))
@@ -272,7 +272,7 @@ class Receiver:
         self._line.send_admin("0", f"112={arrived.fields.get('112', '')}\x01", arrived.received_ns)
 
     def _take_reject(self, arrived: Arrived) -> None:
-        self._line.events.append(RejectReceived(arrived.fields))
+        self._line.events.append(RejectReceived(arrived.fields, read_text(arrived.message)))
 
     def _take_gap_fill(self, arrived: Arrived) -> None:
         new_seq_no = read_number(arrived.fields.get("36"))
@@ -333,13 +333,17 @@ class Receiver:
         elif self.is_resetting:
             self.is_resetting = False
             self._begin_again()
-        elif (refusal := self._logon.authenticate(arrived.fields)) is not None:
+        elif (refusal := self._logon.judge_again(arrived.fields, lambda: self._check_logon(arrived))) is not None:
             self._line.events.append(LogonRefused(refusal.reason, refusal.text))
             self._line.end_with_logout("logon_refused", refusal.text, now_ns)
         else:
+            self.heart_bt_int_ns = int(arrived.fields["108"]) * NS_PER_S
             self._line.reset_outbound(now_ns)
             self._begin_again()
             self._line.send_admin("A", self._logon.answer(arrived.fields, 2), now_ns)
+
+    def _check_logon(self, arrived: Arrived) -> Fault | None:
+        return self._check("A", arrived.fields, arrived.pairs)
 
     def _begin_again(self) -> None:
         self.inbound.reset()

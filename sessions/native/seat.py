@@ -35,10 +35,28 @@ class Seat:
         self.messages_out = 0
         self.uncommitted = 0
         """Messages given to `send` that the journal has not written yet."""
+        self._committed = self._awaited = (0, journal.place)  # `messages_out`, and where they end in the journal
+        self._stored = 0
         self.is_paused = False
         """Its connection is not read, because its application holds."""
         self.is_removed = False
-        """It ends with its connection."""
+        """It may not log on; its journal still takes what it is sent, for its return."""
+
+    def come_back(self, account: Account) -> None:
+        """
+        Let the session log on again that was removed.
+
+        Raises:
+            EngineError: It was not removed, is still being logged out, or is of another kind now.
+        """
+        if not self.is_removed:
+            raise EngineError(f"session {self.session_id} is there already; remove it first")
+        if self.connection is not None:
+            raise EngineError(f"session {self.session_id} is still being logged out; try again in a moment")
+        if self.account.kind != account.kind:
+            raise EngineError(f"session {self.session_id} is of another kind than before; restart the gateway")
+        self.account = account
+        self.is_removed = False
 
     def send(self, bodies: list[str], now_ns: int) -> None:
         """Number messages and give them to the journal and the output queue."""
@@ -50,6 +68,9 @@ class Seat:
         """
         Write to the journal all that happened; only then may output leave.
 
+        What only arrived waits for the next answer, or the end of the connection: a write, and in the durable profile a
+        sync, that would stand before the sync of that answer.
+
         Args:
             is_inbound_delivered: Everything received was handed to the application; else a restart asks for it again.
 
@@ -58,8 +79,23 @@ class Seat:
         """
         if is_inbound_delivered:
             self.journal.note_inbound(self.session.next_inbound)
-        self.journal.commit()
-        self.uncommitted = 0
+        self.journal.commit(inbound_may_wait=self.connection is not None)
+        if self.uncommitted:
+            self.uncommitted = 0
+            self._committed = self.messages_out, self.journal.place
+
+    def count_unstored(self) -> int:
+        """
+        Count the messages given to `send` that are not known to be on disk.
+
+        Under steady load the newest commit is never there yet; so one is awaited, and then the newest of that moment.
+        """
+        if self.journal.is_on_disk(self._awaited[1]):
+            self._stored, _ = self._awaited
+            self._awaited = self._committed
+        if self.journal.is_on_disk(self._committed[1]):
+            self._stored, _ = self._committed
+        return self.messages_out - self._stored
 
 
 class SeatMaker:

@@ -37,7 +37,7 @@ cuts, `messages` reads and writes, `receiver` takes messages, `inbound` keeps co
 from collections.abc import Iterator
 from typing import Final
 
-from sessions.native.events import Event, Garbled, LoggedOff, SessionSettings, Store, Validator
+from sessions.native.events import Event, Garbled, LoggedOff, SentUnreadable, SessionSettings, Store, Validator
 from sessions.native.framing import Framer
 from sessions.native.line import NS_PER_S, Line
 from sessions.native.logon import Authenticate
@@ -48,6 +48,11 @@ TEST_AFTER: Final = 1.2
 """Silence, in heartbeat intervals, after which a TestRequest(1) goes out."""
 DEAD_AFTER: Final = 2.4
 """Silence, in heartbeat intervals, after which the other side is taken for dead."""
+CANNOT_RESEND: Final = (
+    "messages that you ask for cannot be sent again, their record here is damaged; agree with the venue on a reset, "
+    "ResetSeqNumFlag(141)=Y, or log on when it has been mended"
+)
+"""Text(58) of the Logout that ends a session whose resend cannot be read."""
 NEVER_NS: Final = 1 << 63
 """No deadline."""
 
@@ -165,8 +170,13 @@ class Session:
         return self._line.out.sent_bodies(begin_msg_seq_num)
 
     def take_output(self, now_ns: int) -> bytes:
-        """The next bytes to write; empty when nothing waits."""
-        return self._line.out.take(now_ns)
+        """
+        The next bytes to write; empty when nothing waits.
+
+        If a resend cannot be read from the store, the session ends with them: `state` is then CLOSING.
+        """
+        data = self._line.out.take(now_ns)
+        return data if self._line.out.unreadable is None else data + self._end_unreadable(now_ns)
 
     def tick(self, now_ns: int) -> list[Event]:
         """Do what is due by now."""
@@ -224,6 +234,16 @@ class Session:
         self._framer = Framer(message_bytes_max=self.settings.message_bytes_max)
         self._received_ns = self._line.out.sent_ns = now_ns
         self._is_testing = False
+
+    def _end_unreadable(self, now_ns: int) -> bytes:
+        """Log out over a resend that cannot be made; what waited behind it is in the store, like all that was sent."""
+        line, error = self._line, self._line.out.unreadable
+        line.out.unreadable = None
+        if error is not None and line.is_open:
+            line.out.drop()
+            line.events.append(SentUnreadable(str(error.path), str(error)))
+            line.end_with_logout("journal_damaged", CANNOT_RESEND, now_ns)
+        return line.out.take(now_ns)
 
     def _keep_alive(self, now_ns: int) -> None:
         interval_ns = self._receiver.heart_bt_int_ns

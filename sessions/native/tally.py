@@ -15,6 +15,7 @@ from sessions.native.events import (
     NumbersReset,
     RejectReceived,
     RejectSent,
+    SentUnreadable,
 )
 
 log = structlog.get_logger(__name__)
@@ -85,5 +86,7 @@ class Tally:
             case Closing(reason=reason, text=text):
                 self.connections_closed[reason] += 1
                 log.info("fix_connection_closed", session=session_id, reason=reason, text=text)
+            case SentUnreadable(file=file, text=text):
+                log.error("fix_journal_damaged", session=session_id, file=file, reason=text)
             case NumbersReset(epoch=epoch):
                 log.info("fix_numbers_reset", session=session_id, epoch=epoch)

@@ -1,7 +1,7 @@
 import pytest
 
 from configs.loader import ONE_MACHINE, load
-from sessions.accounts import Accounts
+from sessions.accounts import Account, AccountChanges, Accounts
 from sessions.logon import check
 from sessions.port import SessionKey
 
@@ -24,6 +24,20 @@ def test_a_session_has_a_firm_and_a_kind_in_each_of_its_versions(accounts: Accou
 def test_an_unknown_session_has_no_account(accounts: Accounts):
     with pytest.raises(KeyError):
         accounts.get("FIX.4.4:NOBODY")
+
+
+def test_changes_are_what_is_new_gone_different_or_elsewhere():
+    def account(comp_id: str, firm: str, password: str) -> Account:
+        return Account(SessionKey("FIX.4.4", comp_id), firm, "orders", password)
+
+    old, new = Accounts(load(ONE_MACHINE)), Accounts(load(ONE_MACHINE))
+    assert old.changes_to(new) == AccountChanges(added=[], removed=[], changed=[], moved=[])
+    gone = old.get("FIX.4.2:FIRMA1")
+    new.remove("FIX.4.2:FIRMA1")
+    changed, moved, added = account("FIRMA1", "FIRMA", "x"), account("FIRMA2", "FIRMB", "x"), account("Z", "Z", "x")
+    for each in (changed, moved, added):
+        new.add(each)
+    assert old.changes_to(new) == AccountChanges(added=[added], removed=[gone], changed=[changed], moved=[moved])
 
 
 def test_the_password_never_shows(accounts: Accounts):

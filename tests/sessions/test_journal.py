@@ -108,6 +108,21 @@ def test_an_inbound_number_costs_a_few_bytes(tmp_path: Path):
     journal.close()
 
 
+def test_an_inbound_number_alone_may_wait_for_the_next_answer(tmp_path: Path):
+    journal = opened(tmp_path)
+    send(journal, 1)
+    journal.note_inbound(9)
+    journal.commit(inbound_may_wait=True)
+    assert standing(opened(tmp_path)) == (EPOCH, 2, 1)  # the client would be asked to send again from 1 on
+    journal.note_outbound(3)
+    journal.commit(inbound_may_wait=True)
+    assert standing(opened(tmp_path)) == (EPOCH, 3, 9)
+    journal.note_inbound(10)
+    journal.commit(inbound_may_wait=True)
+    journal.commit()
+    assert standing(opened(tmp_path)) == (EPOCH, 3, 10)
+
+
 def test_no_file_is_open_before_the_first_commit_nor_at_rest(tmp_path: Path):
     def next_free_descriptor() -> int:
         with Path(os.devnull).open() as file:

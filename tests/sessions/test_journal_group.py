@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -211,6 +212,72 @@ async def test_closing_syncs_what_is_left_and_closes_every_file(tmp_path: Path):
         with open(os.devnull) as probe:
             assert probe.fileno() == free
         assert bool(group.rounds) == (profile != "none")
+
+
+async def test_a_quick_disk_is_not_handed_to_the_thread_until_it_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whether a round took long is what the clock says, here one that the disk moves."""
+    now_s, took_s = 0.0, journal_group.QUICK_S / 2
+    threads: list[int] = []
+    real = journal_group.sync
+
+    def sync(works: list[SyncWork]) -> None:
+        nonlocal now_s
+        real(works)
+        now_s += took_s
+        threads.append(threading.get_ident())
+
+    monkeypatch.setattr(journal_group, "sync", sync)
+    monkeypatch.setattr(time, "perf_counter", lambda: now_s)
+    async with group_of("durable") as group:
+        journal = opened(tmp_path, group)
+        await group.synced()
+
+        async def commit(rounds: int) -> list[bool]:
+            """Whether each round was done on the loop."""
+            threads.clear()
+            for _ in range(rounds):
+                send(journal)
+                await group.synced()
+            return [thread == threading.get_ident() for thread in threads]
+
+        assert await commit(journal_group.QUICK_ROUNDS) == [False] * journal_group.QUICK_ROUNDS
+        assert await commit(3) == [True] * 3
+        took_s = 2 * journal_group.QUICK_S
+        assert await commit(3) == [True, False, False]
+        took_s = journal_group.QUICK_S / 2
+        assert not any(await commit(journal_group.QUICK_ROUNDS))
+        others = [opened(tmp_path, group, name) for name in "BCD"]
+        threads.clear()
+        await group.synced()
+        assert threading.get_ident() not in threads  # a large round is the thread's, however quick the disk
+        assert all(await commit(3))
+        for each in (journal, *others):
+            each.close()
+
+
+async def test_a_sync_that_fails_on_the_loop_is_final_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(journal_group, "QUICK_ROUNDS", 0)
+    failures: list[BaseException] = []
+    group = JournalGroup("durable", on_failure=failures.append)
+    journal = opened(tmp_path, group)
+    await group.synced()
+
+    def fail(_: list[SyncWork]) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(journal_group, "sync", fail)
+    called: list[str] = []
+    for _ in range(2):
+        send(journal)
+        group.when_synced(lambda: called.append("never"))
+        await turn()
+    assert [type(failure) for failure in failures] == [OSError]
+    assert called == []
+    await group.close()
+    for file in journal.begin_sync().files:
+        os.close(file)
 
 
 async def test_a_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

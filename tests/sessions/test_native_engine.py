@@ -185,7 +185,7 @@ def test_every_profile_of_durability_carries_messages(tmp_path: Path, profile: s
         with logged_on(house) as client:
             house.send(FIRMA1, *(report(n) for n in range(2500)))
             assert [client.expect("8")["17"] for _ in range(2500)] == [str(n) for n in range(2500)]
-        assert house.engine.outbound_waiting(FIRMA1) == 0
+        wait_for(lambda: not house.engine.outbound_waiting(FIRMA1))
     with open_house(tmp_path, engine="native", started=False) as house:
         assert [number for number, _ in house.engine.sent_bodies(FIRMA1, 1)] == list(range(2, 2502))
 

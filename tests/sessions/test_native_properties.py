@@ -6,11 +6,11 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessions.native.events import Event
+from sessions.native.events import Event, Unchecked
 from sessions.native.framing import MESSAGE_BYTES_MAX, Framer
 from sessions.native.lobby import Lobby
 from sessions.native.messages import read_fields, read_text
-from sessions.native.shapes import SEEN_OFTEN, FieldReader
+from sessions.native.shapes import SEEN_OFTEN, SHAPES_ALIKE_MAX, FieldReader
 from tests.sessions.native_talk import ORDER, REPORT, Talk
 from tests.sessions.raw_client import frame
 
@@ -112,7 +112,14 @@ def test_fuzz_any_bytes_give_events_and_never_an_exception() -> None:
     begun = time.monotonic()
     streams = 0
     while time.monotonic() - begun < FUZZ_S:
-        talk = Talk(chance.choice(["FIX.4.2", "FIX.4.4", "FIXT.1.1"])).accept()
+        is_initiator = chance.randrange(2) == 0
+        begin_string = chance.choice(["FIX.4.2", "FIX.4.4", "FIXT.1.1"])
+        talk = Talk(begin_string, is_initiator=is_initiator, dictionary=chance.choice([None, Unchecked()]))
+        if is_initiator:
+            talk.session.connect(talk.now_ns)
+            talk.answers()
+        else:
+            talk.accept()
         data = conversation(chance, talk, messages=30)
         start = 0
         while start < len(data):
@@ -162,3 +169,14 @@ def test_shapes_that_never_come_again_fill_no_memory() -> None:
         reader.read(message, read_text(message))
     assert len(reader._counts) <= 64
     assert reader._shapes == {}
+
+
+def test_of_shapes_that_are_alike_the_latest_are_known() -> None:
+    reader = FieldReader()
+    for n in range(SHAPES_ALIKE_MAX + 2):
+        message = frame("FIX.4.4", f"35=8\x0134={n}\x01{n + 100}=x\x01")
+        for _ in range(SEEN_OFTEN + 1):
+            assert reader.read(message, read_text(message)) == read_fields(message, read_text(message))
+    ((key, alike),) = reader._shapes.items()
+    assert key == ("8", 6)
+    assert [shape.tags[-2] for shape in alike] == ["105", "104", "103", "102"]

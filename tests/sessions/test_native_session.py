@@ -14,6 +14,7 @@ from sessions.native.events import (
     LogonRefused,
     NumbersReset,
     RejectSent,
+    Unchecked,
 )
 from sessions.native.session import NEVER_NS
 from sessions.native.states import State
@@ -336,3 +337,31 @@ def test_a_connection_that_says_nothing_is_closed() -> None:
     assert closing(talk) == []
     talk.wait(0.1)
     assert closing(talk) == ["logon_timeout"]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("98=0|108=0|141=Y|553=CLIENT|554=right|", "HeartBtInt(108) must be"),
+        ("98=1|108=30|141=Y|553=CLIENT|554=right|", "98"),
+    ],
+)
+def test_a_logon_in_the_middle_of_a_session_must_say_all_that_the_first_does(body: str, text: str) -> None:
+    talk = Talk().up()
+    (answer,) = talk.say("A", body, seq=1)
+    assert answer.startswith("35=5|")
+    assert text in answer
+
+
+def test_a_logon_in_the_middle_without_a_heartbeat_is_a_fault_with_or_without_a_dictionary() -> None:
+    body = "98=0|141=Y|553=CLIENT|554=right|"
+    assert Talk().up().say("A", body, seq=1)[0].startswith("35=3|34=2|45=1|371=108|372=A|373=1|")
+    unchecked = Talk(dictionary=Unchecked()).up()
+    assert unchecked.say("A", body, seq=1)[0].startswith("35=5|")
+
+
+def test_a_logon_in_the_middle_of_a_session_begins_both_numbers_anew() -> None:
+    talk = Talk().up()
+    (answer,) = talk.say("A", "98=0|108=20|141=Y|553=CLIENT|554=right|", seq=1)
+    assert answer == "35=A|34=1|98=0|108=20|141=Y|"
+    assert talk.session.next_inbound == 2

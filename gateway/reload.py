@@ -1,0 +1,133 @@
+"""
+Sessions that come and go while the gateway runs: what a SIGHUP brings about.
+
+The configuration is read again. What its firms say of sessions holds from then on: new ones may log on, removed ones
+are logged out and may not, a new password counts at the next Logon. All else that differs waits for a restart, and is
+named. A file that cannot be used changes nothing.
+
+Orders of a removed session live on. As long as the gateway runs, their reports go into the session's store; after that
+they wait in EXEC. Either way the session gets them when it returns.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from configs.loader import ConfigError, Venue, fixed_differences
+from gateway.executions import Executions
+from gateway.order_entry import OrderEntry
+from matcher.events import SessionMark
+from sessions.accounts import Account, Accounts
+from sessions.port import Engine, EngineError, FlexibleEngine
+
+log = structlog.get_logger()
+
+
+class Reload:
+    """Brings a running gateway in line with its configuration, as far as that goes."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        load: Callable[[], Venue],
+        *,
+        engine: Engine,
+        order_entry: OrderEntry,
+        executions: Executions,
+        marks: Mapping[str, SessionMark],
+    ) -> None:
+        """
+        Args:
+            venue: What the gateway was started with.
+            load: Reads the configuration again; raises ConfigError.
+            engine: Has the sessions.
+            order_entry: Takes their requests.
+            executions: Sends their reports.
+            marks: See `Executions.recover`.
+        """
+        self._venue = venue
+        self._accounts = Accounts(venue)
+        self._load = load
+        self._engine = engine
+        self._order_entry = order_entry
+        self._executions = executions
+        self._marks = marks
+
+    async def keep(self, wanted: asyncio.Event) -> None:
+        """Read the configuration again whenever the event is set, until this is cancelled."""
+        while True:
+            await wanted.wait()
+            wanted.clear()
+            await self.reload()
+
+    async def reload(self) -> None:
+        """Read it once, and say in the log what came of it."""
+        if not isinstance(self._engine, FlexibleEngine):
+            reason = "the sessions of the QuickFIX engine are fixed; restart the venue, or use --engine native"
+            log.error("configuration_not_reloaded", reason=reason)
+            return
+        try:
+            venue = await asyncio.to_thread(self._load)
+        except ConfigError as error:
+            log.error("configuration_not_reloaded", reason=f"{error}; nothing was changed")
+            return
+        self._apply(self._engine, venue)
+
+    def _apply(self, engine: FlexibleEngine, venue: Venue) -> None:
+        changes = self._accounts.changes_to(Accounts(venue))
+        for account in changes.removed:
+            engine.remove_session(account.key.session_id)
+            self._accounts.remove(account.key.session_id)
+        for account in changes.changed:
+            engine.change_session(account)
+            self._accounts.add(account)
+        added = [account for account in changes.added if self._is_added(engine, account)]
+        log.info(
+            "configuration_reloaded",
+            added=_names(added),
+            removed=_names(changes.removed),
+            changed=_names(changes.changed),
+        )
+        fixed = fixed_differences(self._venue, venue)
+        fixed += [f"firm and kind of session {name}" for name in _names(changes.moved)]
+        if fixed:
+            log.warning("configuration_needs_restart", ignored=fixed, hint="they count from the venue's next start on")
+
+    def _is_added(self, engine: FlexibleEngine, account: Account) -> bool:
+        session_id = account.key.session_id
+        try:
+            engine.add_session(account)
+        except EngineError as error:
+            log.error("session_not_added", session=session_id, reason=str(error))
+            return False
+        self._accounts.add(account)
+        if account.kind == "orders":
+            is_new = session_id not in self._order_entry.progress
+            self._order_entry.add_session(account)
+            if is_new:
+                resume(engine, self._order_entry, session_id, self._marks.get(session_id))
+            if self._executions.add_session(session_id):
+                hint = "what it missed meanwhile is sent after the gateway's next start"
+                log.warning("session_returned", session=session_id, hint=hint)
+        return True
+
+
+def resume(engine: Engine, order_entry: OrderEntry, session_id: str, mark: SessionMark | None) -> None:
+    """
+    Ask a client to send again what did not reach the log: of an epoch that the log does not know, everything.
+
+    Args:
+        engine: Has the session.
+        order_entry: Has its progress.
+        session_id: The session.
+        mark: How far its requests are in the log, if they ever were.
+    """
+    epoch = engine.epoch(session_id)
+    durable_msg_seq_num = mark.durable_msg_seq_num if mark is not None and mark.session_epoch == epoch else 0
+    order_entry.progress[session_id].resume(epoch, durable_msg_seq_num)
+    engine.resume_inbound(session_id, durable_msg_seq_num + 1)
+
+
+def _names(accounts: list[Account]) -> list[str]:
+    return [account.key.session_id for account in accounts]

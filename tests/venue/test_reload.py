@@ -1,0 +1,328 @@
+"""The sessions of a running venue come and go with its configuration: by a signal, or by the command `reload`."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import venue_in_a_thread
+from tests.processes import is_alive
+from tests.sessions.house import wait_for
+from tests.sessions.raw_client import Disconnected, RawClient, Received
+from venue import ephemeral, reload
+from venue.data_directory import note_runner
+from venue.ephemeral import ephemeral_config
+from venue.process import EX_CONFIG
+from venue.up import RunningVenue
+
+STARTS_S = 60.0
+
+
+def firm(name: str, *comp_ids: str, password: str = "secret", kind: str = "orders") -> dict[str, Any]:
+    return {
+        "name": name,
+        "sessions": [
+            {"comp_id": comp_id, "password": password, "kind": kind, "versions": ["FIX.4.4"]} for comp_id in comp_ids
+        ],
+    }
+
+
+class Operator:
+    """Whoever changes the configuration of a running venue and reads its gateway's log."""
+
+    def __init__(self, venue: RunningVenue) -> None:
+        self.venue = venue
+        self.config = tomllib.loads(venue.config_path.read_text())
+        self._read = 0
+
+    def write(self, *firms: dict[str, Any], **sections: dict[str, Any]) -> None:
+        """Configure these firms, and for once other values in some sections."""
+        self.config["firms"] = list(firms)
+        config = self.config | {name: self.config[name] | section for name, section in sections.items()}
+        lines = (f"{ephemeral._toml(key)} = {ephemeral._toml(value)}\n" for key, value in config.items())
+        self.venue.config_path.write_text("".join(lines))
+
+    def reload(self, *firms: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any]:
+        """As `write`, then have the gateway read it; what came of it."""
+        self.write(*firms, **sections)
+        self.hang_up()
+        return self.logged("configuration_reloaded")
+
+    def hang_up(self) -> None:
+        os.kill(self.venue.processes["gateway"].pid, signal.SIGHUP)
+
+    def restart(self, generation: int) -> None:
+        os.kill(self.venue.processes["gateway"].pid, signal.SIGKILL)
+        wait_for(lambda: self.venue.processes["gateway"].ready_generation == generation, STARTS_S)
+
+    def logged(self, event: str) -> dict[str, Any]:
+        """The next line of that event."""
+        found: dict[str, Any] = {}
+
+        def look() -> bool:
+            lines = (self.venue.data_dir / "logs" / "gateway.log").read_text().splitlines()
+            for number in range(self._read, len(lines)):
+                entry = json.loads(lines[number])
+                if entry["event"] == event:
+                    self._read = number + 1
+                    found.update(entry)
+                    return True
+            return False
+
+        wait_for(look, STARTS_S)
+        return found
+
+    @contextmanager
+    def logged_on(
+        self, comp_id: str, *, next_seq: int = 1, password: str = "secret", more: str = ""
+    ) -> Iterator[RawClient]:
+        with RawClient(self.venue.fix_port, "FIX.4.4", comp_id, next_seq=next_seq) as client:
+            assert client.log_on(password=password, more=more).msg_type == "A"
+            yield client
+
+    def is_unknown(self, comp_id: str) -> bool:
+        """The venue closes the connection of this session without a word."""
+        with RawClient(self.venue.fix_port, "FIX.4.4", comp_id) as client:
+            try:
+                client.log_on(password="secret")
+            except Disconnected:
+                return True
+            return False
+
+
+def buy(client: RawClient, cl_ord_id: str, side: int = 1) -> Received:
+    client.send("D", f"11={cl_ord_id}|38=100|40=2|44=10|54={side}|55=TEST1|60=20261120-12:00:00|")
+    return client.expect("8")
+
+
+def fill_gap(client: RawClient) -> None:
+    """After a restart the venue asks again for what it had: nothing of that is new."""
+    begin = int(client.expect("2")["7"])
+    sent = "20261120-12:00:00"
+    client.send("4", f"123=Y|36={client.next_seq}|", seq=begin, header=f"43=Y|122={sent}|")
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    with venue_in_a_thread(tmp_path_factory.mktemp("venue"), firms=[firm("STAYS", "STAY1")]) as venue:
+        yield Operator(venue)
+
+
+@pytest.fixture
+def stays(operator: Operator) -> Iterator[RawClient]:
+    """A session that is configured all the time, and notices nothing."""
+    with RawClient(operator.venue.fix_port, "FIX.4.4", "STAY1") as client:
+        assert client.log_on(password="secret", more="141=Y|").msg_type == "A"
+        yield client
+        client.send("1", "112=still here|")
+        assert client.expect("0")["112"] == "still here"
+        client.send("5")
+        client.expect("5")
+
+
+@pytest.mark.usefixtures("stays")
+def test_a_new_session_may_log_on_and_trade(operator: Operator) -> None:
+    assert operator.is_unknown("NEW1")
+    told = operator.reload(firm("STAYS", "STAY1"), firm("NEW", "NEW1"), firm("FEED", "FEED1", kind="marketdata"))
+    assert told["added"] == ["FIX.4.4:NEW1", "FIX.4.4:FEED1"]
+    with operator.logged_on("NEW1") as client:
+        assert buy(client, "n1")["150"] == "0"
+        client.send("F", "11=n2|41=n1|54=1|55=TEST1|60=20261120-12:00:00|38=100|")
+        assert client.expect("8")["150"] == "4"
+    with operator.logged_on("FEED1") as feed:
+        feed.send("V", "262=r|263=0|264=0|267=1|269=0|146=1|55=TEST1|")
+        assert feed.expect("W")["55"] == "TEST1"
+
+
+@pytest.mark.usefixtures("stays")
+def test_a_removed_session_is_logged_out_and_its_orders_and_reports_wait_for_it(operator: Operator) -> None:
+    operator.reload(firm("STAYS", "STAY1"), firm("GONE", "GONE1"), firm("OTHER", "OTHER1"))
+    with operator.logged_on("GONE1") as client:
+        buy(client, "g1")
+        told = operator.reload(firm("STAYS", "STAY1"), firm("OTHER", "OTHER1"))
+        assert told["removed"] == ["FIX.4.4:GONE1"]
+        assert client.expect("5")["58"] == "the session was removed"
+        client.send("5")
+        client.expect_disconnect()
+    assert operator.is_unknown("GONE1")
+    with operator.logged_on("OTHER1") as other:
+        assert buy(other, "o1", side=2)["150"] == "0"
+        assert other.expect("8")["31"] == "10.00"  # with the order that is still there
+    assert operator.reload(firm("STAYS", "STAY1"), firm("GONE", "GONE1"))["added"] == ["FIX.4.4:GONE1"]
+    with operator.logged_on("GONE1", next_seq=4) as client:
+        client.send("2", "7=4|16=0|")
+        fill = client.expect("8")
+        assert (fill["11"], fill["31"], fill["43"]) == ("g1", "10.00", "Y")
+
+
+@pytest.mark.usefixtures("stays")
+def test_a_new_password_counts_at_the_next_logon(operator: Operator) -> None:
+    operator.reload(firm("STAYS", "STAY1"), firm("PASS", "PASS1"))
+    with operator.logged_on("PASS1") as client:
+        told = operator.reload(firm("STAYS", "STAY1"), firm("PASS", "PASS1", password="other"))
+        assert (told["changed"], told["added"], told["removed"]) == (["FIX.4.4:PASS1"], [], [])
+        client.send("1", "112=up|")
+        assert client.expect("0")["112"] == "up"
+        client.send("5")
+        client.expect("5")
+    with RawClient(operator.venue.fix_port, "FIX.4.4", "PASS1", next_seq=4) as client:
+        assert client.log_on(password="secret").msg_type == "5"
+    with operator.logged_on("PASS1", next_seq=4, password="other"):
+        pass
+
+
+@pytest.mark.usefixtures("stays")
+@pytest.mark.parametrize("text", ["[gateway", 'comp_id = "OUTCRY"\nnonsense = 1\n', 'instruments = "not there.toml"\n'])
+def test_a_file_that_cannot_be_used_changes_nothing(operator: Operator, text: str) -> None:
+    operator.reload(firm("STAYS", "STAY1"), firm("KEPT", "KEPT1"))
+    with operator.logged_on("KEPT1", more="141=Y|") as client:
+        operator.venue.config_path.write_text(text)
+        operator.hang_up()
+        told = operator.logged("configuration_not_reloaded")
+        assert told["reason"].endswith("; nothing was changed")
+        assert "venue.toml" in told["reason"] or "not there.toml" in told["reason"]
+        client.send("5")
+        client.expect("5")
+    operator.reload(firm("STAYS", "STAY1"))
+
+
+@pytest.mark.usefixtures("stays")
+def test_what_needs_a_restart_is_named_and_ignored(operator: Operator) -> None:
+    operator.reload(firm("STAYS", "STAY1"), firm("MOVES", "MOVES1"))
+    told = operator.reload(
+        firm("STAYS", "STAY1"), firm("TO", "MOVES1"), gateway={"fix_port": 1}, marketdata={"fix_subscriptions_max": 7}
+    )
+    assert (told["added"], told["removed"], told["changed"]) == ([], [], [])
+    assert operator.logged("configuration_needs_restart")["ignored"] == [
+        "gateway.fix_port",
+        "marketdata.fix_subscriptions_max",
+        "firm and kind of session FIX.4.4:MOVES1",
+    ]
+    with operator.logged_on("MOVES1"):
+        pass
+    operator.reload(firm("STAYS", "STAY1"))
+
+
+def test_a_session_that_returns_after_a_restart_gets_what_it_missed_at_the_next(tmp_path: Path) -> None:
+    there, away = [firm("AWAY", "AWAY1"), firm("OTHER", "OTHER1")], [firm("OTHER", "OTHER1")]
+    with venue_in_a_thread(tmp_path, firms=there) as venue:
+        operator = Operator(venue)
+        with operator.logged_on("AWAY1") as client:
+            buy(client, "a1")
+            wait_for(lambda: b"AWAY1" in (venue.data_dir / "gateway.marks").read_bytes())
+        operator.write(*away)
+        operator.restart(generation=2)
+        with operator.logged_on("OTHER1") as other:
+            buy(other, "o1", side=2)
+            assert other.expect("8")["31"] == "10.00"
+        operator.write(*there)
+        operator.hang_up()
+        assert operator.logged("session_returned")["session"] == "FIX.4.4:AWAY1"
+        assert operator.logged("configuration_reloaded")["added"] == ["FIX.4.4:AWAY1"]
+        with operator.logged_on("AWAY1", next_seq=3) as client:
+            fill_gap(client)
+            assert buy(client, "a2")["11"] == "a2"
+        operator.restart(generation=3)
+        with operator.logged_on("AWAY1", next_seq=5) as client:
+            fill_gap(client)
+            client.send("2", "7=1|16=0|")
+            client.send("1", "112=end|")
+            while client.receive().fields.get("112") != "end":
+                pass
+        told = [(m["11"], m["150"]) for m in client.received if m.msg_type == "8"]
+        assert told == [("a1", "0"), ("a2", "0"), ("a1", "F")]
+
+
+def test_quickfix_says_that_it_cannot(tmp_path: Path) -> None:
+    with venue_in_a_thread(tmp_path, firms=[firm("STAYS", "STAY1")], gateway={"engine": "quickfix"}) as venue:
+        operator = Operator(venue)
+        operator.write(firm("STAYS", "STAY1"), firm("NEW", "NEW1"))
+        operator.hang_up()
+        assert "sessions of the QuickFIX engine are fixed" in operator.logged("configuration_not_reloaded")["reason"]
+
+
+# The commands
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "venue", *arguments]
+
+
+def ask(data_dir: Path) -> "subprocess.CompletedProcess[str]":
+    """Run `reload`."""
+    return subprocess.run(
+        command("reload", "--data", str(data_dir)), capture_output=True, text=True, check=False, timeout=STARTS_S
+    )
+
+
+def read_until(up: "subprocess.Popen[str]", event: str) -> dict[str, Any]:
+    assert up.stderr is not None
+    for line in up.stderr:
+        entry: dict[str, Any] = json.loads(line)
+        if entry["event"] == event:
+            return entry
+    raise AssertionError(f"it ended without {event}")
+
+
+def test_reload_finds_the_venue_by_its_data_directory(tmp_path: Path) -> None:
+    config_path = ephemeral_config(tmp_path, firms=[firm("ONE", "ONE1")])
+    data_dir = tmp_path / "data"
+    with subprocess.Popen(
+        command("up", "--config", str(config_path), "--data", str(data_dir)), stderr=subprocess.PIPE, text=True
+    ) as up:
+        try:
+            read_until(up, "venue_ready")
+            good = config_path.read_text()
+            config_path.write_text(good.replace("ONE1", "TWO1"))
+            done = ask(data_dir)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert f"process {up.pid}" in done.stdout
+            told = read_until(up, "configuration_reloaded")
+            assert (told["added"], told["removed"]) == (["FIX.4.4:TWO1"], ["FIX.4.4:ONE1"])
+
+            config_path.write_text(good.replace("firms", "frims"))
+            refused = ask(data_dir)
+            assert refused.returncode == EX_CONFIG
+            assert "unknown field `frims`" in refused.stderr
+            assert refused.stderr.endswith("; nothing was changed\n")
+            config_path.write_text(good)
+        finally:
+            up.terminate()
+        read_until(up, "venue_stopped")
+    assert up.returncode == 0
+    assert not (data_dir / "up.json").exists()
+
+
+@pytest.mark.parametrize("is_noted", [False, True])
+def test_reload_of_a_venue_that_does_not_run_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, is_noted: bool
+) -> None:
+    if is_noted:  # by one that was killed
+        note_runner(tmp_path, tmp_path / "venue.toml")
+    assert reload.main(["--data", str(tmp_path)]) == EX_CONFIG
+    assert capsys.readouterr().err == (
+        f"outcry: no venue that was started with `up` is running on the data directory {tmp_path}; name another with "
+        "--data\n"
+    )
+
+
+def test_a_venue_in_a_terminal_ends_with_it(tmp_path: Path) -> None:
+    config_path = ephemeral_config(tmp_path)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, command("up", "--config", str(config_path), "--data", str(tmp_path / "data")))
+    said = b""
+    while b"venue_ready" not in said:
+        said += os.read(terminal, 1 << 16)
+    os.close(terminal)
+    wait_for(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, STARTS_S)
+    assert not is_alive(pid)
