@@ -15,10 +15,9 @@ import msgspec
 import nats
 import nats.errors
 import structlog
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from bus import background
+from bus.client import DirectClient, Taker
 
 log = structlog.get_logger()
 
@@ -70,7 +69,7 @@ _decode_ack = msgspec.json.Decoder(_AckReply).decode
 class Bus:
     """A connection, made by `connect`; all methods belong to the event loop that made it."""
 
-    def __init__(self, client: Client, inbox: str, publish_timeout_s: float) -> None:
+    def __init__(self, client: DirectClient, inbox: str, publish_timeout_s: float) -> None:
         self._client = client
         self._ack_prefix = f"{inbox}.ack."
         self._inbox = inbox
@@ -104,7 +103,7 @@ class Bus:
             BusError: No server at `url` in that time.
         """
         inbox = f"_INBOX.{name}.{os.urandom(6).hex()}"
-        client = Client()
+        client = DirectClient()
         self = cls(client, inbox, publish_timeout_s)
         options: dict[str, Any] = {
             "name": name,
@@ -126,7 +125,7 @@ class Bus:
             raise
         self._end_outage("nats_connected")
         self._was_connected = True
-        await client.subscribe(f"{self._ack_prefix}*", cb=self._on_ack)
+        await client.take(f"{self._ack_prefix}*", self._on_ack)
         return self
 
     async def close(self) -> None:
@@ -151,7 +150,7 @@ class Bus:
     @property
     def pending_bytes(self) -> int:
         """Bytes handed over but not yet written to the socket."""
-        return int(self._client.pending_data_size)
+        return self._client.unwritten_bytes
 
     @property
     def payload_bytes_max(self) -> int:
@@ -172,24 +171,25 @@ class Bus:
         Raises:
             BusError: Not connected.
         """
-        publishing = self._client.publish(subject, payload, reply, headers)
         try:
-            # With pending_size -1 nats-py's publish never suspends, so one step runs it whole: no task, no await.
-            publishing.send(None)
-        except StopIteration:
-            return
+            self._client.write_publish(subject, payload, reply, headers)
         except nats.errors.Error as error:
             raise BusError(f"cannot publish to {subject}: {type(error).__name__}") from error
-        raise AssertionError("nats-py suspended in publish")
 
-    async def publish(self, subject: str, payload: bytes) -> None:
+    async def publish_all(self, messages: list[tuple[str, bytes]]) -> None:
         """
-        Publish without acknowledgement, waiting while too much is unsent.
+        Publish without acknowledgement, with one write, waiting while too much is unsent.
+
+        Args:
+            messages: Subject and payload of each; at least one.
 
         Raises:
             BusError: Not connected.
         """
-        self.publish_now(subject, payload)
+        try:
+            self._client.write_publish_all(messages)
+        except nats.errors.Error as error:
+            raise BusError(f"cannot publish to {messages[0][0]}: {type(error).__name__}") from error
         if self.pending_bytes > _PENDING_BYTES_MAX:
             await self._client.flush()
 
@@ -242,24 +242,11 @@ class Bus:
 
     async def subscribe(self, subject: str, callback: MessageCallback) -> Callable[[], Awaitable[None]]:
         """Call `callback(subject, payload, reply)` for each message; returns what ends the subscription."""
+        return await self._client.take(subject, lambda to, reply, payload, _headers: callback(to, payload, reply))
 
-        async def on_message(message: Msg) -> None:
-            callback(message.subject, message.data, message.reply)
-
-        subscription = await self._client.subscribe(subject, cb=on_message)
-        return subscription.unsubscribe
-
-    async def subscribe_raw(self, subject: str, callback: Callable[[Msg], None]) -> Callable[[], Awaitable[None]]:
-        """As `subscribe`, with nats-py's message and its headers: for `reader`."""
-
-        async def on_message(message: Msg) -> None:
-            callback(message)
-
-        # No bound here: JetStream's flow control bounds what is on its way to a reader.
-        subscription = await self._client.subscribe(
-            subject, cb=on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
-        return subscription.unsubscribe
+    async def subscribe_raw(self, subject: str, callback: Taker) -> Callable[[], Awaitable[None]]:
+        """As `subscribe`, with the headers as they came: for `reader`, whose bound is JetStream's flow control."""
+        return await self._client.take(subject, callback)
 
     def new_inbox(self) -> str:
         """A subject that only this connection listens to."""
@@ -300,11 +287,11 @@ class Bus:
             log.info(event, away_s=round(self._loop.time() - self._away_since_s, 1))
             self._away_since_s = None
 
-    async def _on_ack(self, message: Msg) -> None:
-        token = int(message.subject[len(self._ack_prefix) :])
+    def _on_ack(self, subject: str, _reply: str, payload: bytes, headers: bytes | None) -> None:
+        token = int(subject[len(self._ack_prefix) :])
         waiting = self._waiting.pop(token, None)
         if waiting is not None:  # else it had timed out; its publisher has moved on
-            waiting[1](_read_ack(message))
+            waiting[1](_read_ack(payload, headers))
 
     async def _fail_late_acks(self) -> None:
         while True:
@@ -329,17 +316,22 @@ class ApiError(BusError):
         self.err_code = err_code
 
 
-def _read_ack(message: Msg) -> PubAck | PubFailure:
-    if not message.data:
-        status = (message.headers or {}).get("Status", "0")
-        return PubFailure(int(status), "no stream listens on this subject")
-    reply = _decode_ack(message.data)
+def _read_ack(payload: bytes, headers: bytes | None) -> PubAck | PubFailure:
+    if not payload:
+        return PubFailure(_status(headers), "no stream listens on this subject")
+    reply = _decode_ack(payload)
     if reply.error is not None:
         return PubFailure(reply.error.err_code or reply.error.code, reply.error.description)
     return PubAck(reply.seq)
 
 
-async def _connect_patiently(client: Client, url: str, options: dict[str, Any], patience_s: float) -> None:
+def _status(headers: bytes | None) -> int:
+    """Of an answer that the server itself gives: `NATS/1.0 503`."""
+    words = (headers or b"").split(maxsplit=2)
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+
+
+async def _connect_patiently(client: DirectClient, url: str, options: dict[str, Any], patience_s: float) -> None:
     """Nats-py's own first connect never gives up when it may reconnect; this one waits a stated time."""
     try:
         async with asyncio.timeout(patience_s):

@@ -10,15 +10,16 @@ more than its window on the way, and the queue here is bounded by that.
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
 import structlog
-from nats.aio.msg import Msg
 
 from bus import background
+from bus.client import Taker
 from bus.connection import ApiError, Bus, BusError
 from bus.streams import STREAM_NOT_FOUND
 
@@ -29,6 +30,7 @@ _SILENCE_MAX_S: Final = 3 * HEARTBEAT_S
 _RETRY_S: Final = 0.1
 _SEQ_TOKEN: Final = 5  # $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>
 _PENDING_TOKEN: Final = 8
+_STALLED: Final = re.compile(rb"\r\nNats-Consumer-Stalled: *(\S+)\r\n")
 
 
 class LogMessage(msgspec.Struct, frozen=True):
@@ -170,26 +172,26 @@ class LogReader:
         if unsubscribe is not None and self._bus.is_connected:
             await unsubscribe()
 
-    def _receiver(self) -> Callable[[Msg], None]:
+    def _receiver(self) -> Taker:
         """A callback that is deaf once a newer consumer has been made."""
         generation = object()
         self._generation = generation
 
-        def on_message(message: Msg) -> None:
+        def on_message(_subject: str, reply: str, payload: bytes, headers: bytes | None) -> None:
             if self._generation is generation:
-                self._receive(message)
+                self._receive(reply, payload, headers)
 
         return on_message
 
-    def _receive(self, message: Msg) -> None:
+    def _receive(self, reply: str, payload: bytes, headers: bytes | None) -> None:
         self._last_heard = self._loop.time()
-        tokens = message.reply.split(".") if message.reply else []
+        tokens = reply.split(".")
         if len(tokens) > _PENDING_TOKEN and tokens[1] == "ACK":
-            self._receive_record(int(tokens[_SEQ_TOKEN]), int(tokens[_PENDING_TOKEN]), message.data)
-        elif message.reply:
-            self._enqueue(message.reply)  # flow control request
+            self._receive_record(int(tokens[_SEQ_TOKEN]), int(tokens[_PENDING_TOKEN]), payload)
+        elif reply:
+            self._enqueue(reply)  # flow control request
         else:
-            stalled = (message.headers or {}).get("Nats-Consumer-Stalled")
+            stalled = _stalled(headers)
             if stalled and not (self._queue and self._queue[-1] == stalled):  # the same one waits already
                 self._enqueue(stalled)
 
@@ -212,3 +214,9 @@ class LogReader:
             self._bus.publish_now(subject, b"")
         except BusError:
             self._broken.set()
+
+
+def _stalled(headers: bytes | None) -> str:
+    """The subject on which a stalled consumer awaits an answer, from an idle heartbeat's headers."""
+    match = _STALLED.search(headers or b"")
+    return match[1].decode() if match is not None else ""

@@ -72,6 +72,7 @@ class Executions:
         self._marks = sent_marks.load(marks_path, gateway_id, shards)
         self._candidates: dict[str, _Candidate] = {}
         self._sessions = list(sessions)
+        self._returned: set[str] = set()  # their marks stay as an earlier life left them
         self._epochs = {session_id: engine.epoch(session_id) for session_id in self._sessions}
         self._handed = dict.fromkeys(self._sessions, 0)
         self._already_sent = {
@@ -149,10 +150,31 @@ class Executions:
         if epoch == self._epochs.get(session_id):
             return
         self._epochs[session_id] = epoch
+        self._returned.discard(session_id)
         mark = SentMark(epoch, 1, list(self._positions))
         self._candidates[session_id] = _Candidate(mark, self._handed[session_id])
         self._promote_candidates([session_id])
         self._store_marks(dict(self._marks))
+
+    def add_session(self, session_id: str) -> bool:
+        """
+        Send reports of one more session, from now on.
+
+        Returns:
+            Whether a former life knew it, and what it missed since comes with the next start: its mark waits for that.
+        """
+        if session_id in self._handed:  # it was removed in this life: its reports went on into its store
+            return False
+        self._sessions.append(session_id)
+        self._epochs[session_id] = self._engine.epoch(session_id)
+        self._handed[session_id] = 0
+        mark = self._marks.get(session_id)
+        missed = (
+            mark is not None and mark.session_epoch == self._epochs[session_id] and mark.positions != self._positions
+        )
+        if missed:
+            self._returned.add(session_id)
+        return missed
 
     def write_marks(self) -> None:
         """Take one turn: write what holds by now, and note what may hold at the next turn."""
@@ -162,7 +184,7 @@ class Executions:
         """
         A turn each second: a candidate chosen at one is promoted at a later one, if all of it is stored by then.
 
-        The second between is also the journal's: what is stored is on disk before a mark says so.
+        So a mark never says more than the session's store, be the disk ever so slow; QuickFIX's is given that second.
         """
         while True:
             await asyncio.sleep(MARK_INTERVAL_S)
@@ -175,6 +197,8 @@ class Executions:
 
     def _choose_candidates(self, session_ids: Iterable[str]) -> None:
         for session_id in session_ids:
+            if session_id in self._returned:
+                continue
             epoch, number = self._engine.epoch(session_id), self._engine.next_outbound(session_id)
             mark = SentMark(epoch, number, list(self._positions))
             self._candidates[session_id] = _Candidate(mark, self._handed[session_id])

@@ -15,13 +15,16 @@ from gateway.fix_inbound import Inbound, RequestContext
 from gateway.metrics import GatewayMetrics
 from gateway.sequencer import Sequencer
 from gateway.session_progress import SessionProgress
-from sessions.accounts import Accounts
+from sessions.accounts import Account, Accounts
 from sessions.fix_text import parse
 from sessions.port import InboundMessage
 
 log = structlog.get_logger()
 
 _UNANSWERED: Final = ("3", "j")
+_FLUSH_REQUESTS: Final = 64
+"""Of many requests that arrived together, so many go onto the log while the next are read: the venue's processes then
+work at the same time, and not one after the other."""
 
 
 class OrderEntry:
@@ -31,11 +34,18 @@ class OrderEntry:
         self._inbound = inbound
         self._sequencer = sequencer
         self._metrics = metrics
-        orders = [account for account in accounts if account.kind == "orders"]
-        self._firm_of = {account.key.session_id: account.firm for account in orders}
-        self.progress = {session_id: SessionProgress() for session_id in self._firm_of}
+        self._firm_of: dict[str, str] = {}
+        self.progress: dict[str, SessionProgress] = {}
+        for account in accounts:
+            if account.kind == "orders":
+                self.add_session(account)
         self.note_numbers: Callable[[str], None] = lambda _session_id: None
         """Told of a session whose sequence numbers may have begun anew."""
+
+    def add_session(self, account: Account) -> None:
+        """Take requests of one more session; one that was removed and returns goes on where it was."""
+        self._firm_of[account.key.session_id] = account.firm
+        self.progress.setdefault(account.key.session_id, SessionProgress())
 
     def on_logon(self, session_id: str) -> None:
         """Orders live on whether their session is up or not; but its numbers may have begun anew."""
@@ -46,8 +56,10 @@ class OrderEntry:
 
     def on_messages(self, messages: list[InboundMessage]) -> None:
         """Sequence a batch of messages."""
-        for message in messages:
+        for number, message in enumerate(messages, 1):
             self._take(message)
+            if number % _FLUSH_REQUESTS == 0:
+                self._sequencer.flush()
         self._sequencer.flush()
 
     def _take(self, message: InboundMessage) -> None:

@@ -108,10 +108,8 @@ class MarketDataService:
         payloads = [self._apply(increment, stream, message.seq) for increment in _increments(stream, message)]
         self._last_records[shard] = message
         try:
-            for subject, payload in payloads[:-1]:
-                self._bus.publish_now(subject, payload)
-            for subject, payload in payloads[-1:]:
-                await self._bus.publish(subject, payload)
+            if payloads:
+                await self._bus.publish_all(payloads)
         except BusError:
             self._metrics.unsent.inc(len(payloads))  # NATS is away; readers compare numbers when it is back
         else:

@@ -25,7 +25,7 @@ PURE = {
     "sessions": (
         *("fix_text", "accounts", "dictionary/formats", "dictionary/plans", "dictionary/venue_fields"),
         *(f"native/{module}" for module in NATIVE_CORE),
-        "journal/records",
+        *("journal/errors", "journal/records"),
     ),
 }
 IMPURE_IMPORTS = {"asyncio", "nats", "os", "quickfix", "random", "secrets", "socket", "threading", "uuid"}

@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -54,6 +54,8 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     """From SIGTERM to SIGKILL."""
     inherit: tuple[int, ...] = ()
     """Descriptors that the process keeps open as long as it lives."""
+    environment: Mapping[str, str] = {}
+    """Variables beside the supervisor's own."""
     log_file: Path | None = None
     """Standard output and error are appended to it; None: they are the supervisor's own."""
 
@@ -150,6 +152,10 @@ class SupervisedProcess:
         self._signal(signal.SIGTERM)
         self._signal(signal.SIGCONT)  # one that was paused cannot hear the first
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the current life, if there is one."""
+        self._signal(number)
+
     def kill(self) -> None:
         """End the current life at once."""
         self._signal(signal.SIGKILL)
@@ -167,7 +173,7 @@ class SupervisedProcess:
                 stdout=log_file,
                 stderr=log_file,
                 pass_fds=(write_end, *self.spec.inherit),
-                env=os.environ | {READY_FD: str(write_end)},
+                env=os.environ | self.spec.environment | {READY_FD: str(write_end)},
                 start_new_session=True,  # a terminal's Ctrl-C is for the supervisor, which stops all in order
             )
 

@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import os
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -38,8 +39,9 @@ def rss_kib(pid: int) -> int:
 
 
 def usage(venue: RunningVenue) -> dict[str, float]:
-    """CPU seconds so far, by process, and by thread of the gateway."""
-    seconds = {}
+    """CPU seconds so far, by process, and by thread of the gateway; of load generators, those that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = {"load generator": ended.ru_utime + ended.ru_stime}
     for name, process in venue.processes.items():
         seconds[name] = cpu_s(Path(f"/proc/{process.pid}/stat"))[1]
     gateway = Path(f"/proc/{venue.processes['gateway'].pid}/task")

@@ -219,6 +219,38 @@ async def test_a_payload_beyond_the_servers_bound_is_refused(bus: Bus) -> None:
         bus.publish_now("exec.0", bytes(bus.payload_bytes_max + 1))
 
 
+async def test_what_is_published_together_arrives_in_order_behind_what_was_before(bus: Bus) -> None:
+    got: list[tuple[str, bytes]] = []
+    await bus.subscribe("md.*", lambda subject, payload, _: got.append((subject, payload)))
+    bus.publish_now("md.A", b"0")
+    messages = [("md.A" if number % 2 else "md.B", b"%d" % number) for number in range(1, 2000)]
+    await bus.publish_all(messages)
+    await until(lambda: len(got) == 2000)
+    assert got == [("md.A", b"0"), *messages]
+
+
+async def test_two_subscriptions_of_a_subject_are_two(bus: Bus) -> None:
+    got: dict[str, list[bytes]] = {"one": [], "other": []}
+    await bus.subscribe("md.A", lambda _subject, payload, _reply: got["one"].append(payload))
+    end = await bus.subscribe("md.A", lambda _subject, payload, _reply: got["other"].append(payload))
+    bus.publish_now("md.A", b"1")
+    await until(lambda: got == {"one": [b"1"], "other": [b"1"]})
+    await end()
+    bus.publish_now("md.A", b"2")
+    await until(lambda: got["one"] == [b"1", b"2"])
+    assert got["other"] == [b"1"]
+
+
+async def test_nothing_of_what_is_published_together_goes_out_if_not_all_can(bus: Bus) -> None:
+    got: list[bytes] = []
+    await bus.subscribe("md.A", lambda _subject, payload, _reply: got.append(payload))
+    with pytest.raises(BusError, match=r"cannot publish to md\.A: MaxPayloadError"):
+        await bus.publish_all([("md.A", b"first"), ("md.A", bytes(bus.payload_bytes_max + 1))])
+    bus.publish_now("md.A", b"next")
+    await until(lambda: bool(got))
+    assert got == [b"next"]
+
+
 async def test_what_a_callback_raises_reaches_the_event_loop(bus: Bus) -> None:
     """So that the process ends, instead of going on without having done what the callback should have done."""
     contexts: list[dict[str, Any]] = []
@@ -228,7 +260,7 @@ async def test_what_a_callback_raises_reaches_the_event_loop(bus: Bus) -> None:
         raise ZeroDivisionError
 
     await bus.subscribe("md.A", fail)
-    await bus.publish("md.A", b"")
+    bus.publish_now("md.A", b"")
     await until(lambda: bool(contexts))
     assert isinstance(contexts[0]["exception"], ZeroDivisionError)
     assert isinstance(contexts[0]["future"], asyncio.Task)

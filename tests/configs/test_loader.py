@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bus.subjects import default_shard
-from configs.loader import ONE_MACHINE, ConfigError, is_loopback, load
+from configs.loader import ONE_MACHINE, ConfigError, fixed_differences, is_loopback, load
 from matcher.instruments import Increment, Instrument
 from matcher.orders import PRICE_TICKS_MAX
 
@@ -320,3 +320,15 @@ def test_an_instruments_file_that_cannot_be_is_refused(files: Files, lines: str,
     sentence = files.refusal()
     assert sentence.startswith(f"{files.instruments_path}: ")
     assert fault in sentence
+
+
+def test_what_differs_between_two_configurations_is_named_but_for_the_firms(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    old = load(files.path)
+    files.write(FIRM)
+    assert fixed_differences(old, load(files.path)) == []
+    files.write("shards = 2\n[gateway]\nfix_port = 1\nid = 'other'\n[nats]\nurl = 'nats://elsewhere'\n")
+    files.write_instruments(INSTRUMENTS.replace("0.01", "0.05"))
+    assert fixed_differences(old, load(files.path)) == [
+        *("shards", "nats.url", "gateway.id", "gateway.fix_port", "instruments")
+    ]
