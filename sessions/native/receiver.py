@@ -60,6 +60,7 @@ class Receiver:
         """A Logon of ours with 141=Y is unanswered."""
         self._settings = settings
         self._store = store
+        self._epoch = store.epoch  # of the numbers that come in: ours begin anew before the other side's do
         self._line = line
         self._dictionary = dictionary
         self._reader = FieldReader()
@@ -77,9 +78,26 @@ class Receiver:
             "A": self._take_logon_again,
         }
 
+    @property
+    def next_inbound(self) -> int:
+        """MsgSeqNum(34) expected next in the epoch of the store: 1 as long as the other side has not begun it."""
+        return 1 if self.is_resetting else self.inbound.next_msg_seq_num
+
+    def begin_epoch(self) -> None:
+        """The other side's numbers begin anew, in the epoch of the store."""
+        self.is_resetting = False
+        self._epoch = self._store.epoch
+        self.inbound.reset()
+
+    def leave(self) -> None:
+        """The connection is gone; a reset that was not answered holds for the next one."""
+        if self.is_resetting:
+            self.begin_epoch()
+        self.inbound.forget_asking()
+
     def send_logon(self, now_ns: int) -> None:
         """Send our own Logon, as an initiator or, while up, to reset."""
-        self._line.send_admin("A", self._logon.request(self.inbound.next_msg_seq_num, resets=self.is_resetting), now_ns)
+        self._line.send_admin("A", self._logon.request(self.next_inbound, resets=self.is_resetting), now_ns)
 
     def take(self, message: bytes, received_ns: int) -> None:
         """
@@ -105,7 +123,7 @@ class Receiver:
             fault = self._check(msg_type, fields, pairs)
             self.inbound.next_msg_seq_num = number + 1
             if fault is None:
-                event = InboundMessage(self._settings.session_id, self._store.epoch, received_ns, text, fields)
+                event = InboundMessage(self._settings.session_id, self._epoch, received_ns, text, fields)
                 self._line.events.append(event)
             else:
                 self._line.send_reject(fault, fields, received_ns)
@@ -237,7 +255,7 @@ class Receiver:
         self.heart_bt_int_ns = int(arrived.fields["108"]) * NS_PER_S
         if arrived.resets:
             self._line.reset_outbound(arrived.received_ns)
-            self.inbound.reset()
+            self.begin_epoch()
         self._line.enter(Happening.LOGGED_ON, arrived.received_ns)
         self._line.events.append(LoggedOn())
         first_unsent = self._line.out.next_msg_seq_num
@@ -249,8 +267,7 @@ class Receiver:
     def _complete_logon(self, arrived: Arrived) -> None:
         """The answer to our Logon has come."""
         if arrived.resets or self.is_resetting:
-            self.inbound.reset()
-        self.is_resetting = False
+            self.begin_epoch()
         self._line.enter(Happening.LOGGED_ON, arrived.received_ns)
         self._line.events.append(LoggedOn())
         self._go_on(arrived, self._line.out.next_msg_seq_num)
@@ -331,7 +348,6 @@ class Receiver:
             fault = Fault(VALUE_INCORRECT, 34, "a Logon(A) with ResetSeqNumFlag(141)=Y has MsgSeqNum(34)=1")
             self._line.send_reject(fault, arrived.fields, now_ns)
         elif self.is_resetting:
-            self.is_resetting = False
             self._begin_again()
         elif (refusal := self._logon.judge_again(arrived.fields, lambda: self._check_logon(arrived))) is not None:
             self._line.events.append(LogonRefused(refusal.reason, refusal.text))
@@ -346,5 +362,5 @@ class Receiver:
         return self._check("A", arrived.fields, arrived.pairs)
 
     def _begin_again(self) -> None:
-        self.inbound.reset()
+        self.begin_epoch()
         self.inbound.next_msg_seq_num = 2  # after the Logon that says so

@@ -97,7 +97,7 @@ class Session:
     @property
     def next_inbound(self) -> int:
         """MsgSeqNum(34) expected next."""
-        return self._receiver.inbound.next_msg_seq_num
+        return self._receiver.next_inbound
 
     @property
     def output_waiting(self) -> int:
@@ -225,8 +225,8 @@ class Session:
         if self.state is not State.DOWN:
             self._line.enter(Happening.DISCONNECTED, now_ns)
         self._line.out.drop()
-        self._receiver.inbound.forget_asking()
-        self._receiver.is_resetting = self._is_held = False
+        self._receiver.leave()
+        self._is_held = False
         return self._line.give_events()
 
     def _begin(self, happening: Happening, now_ns: int) -> None:

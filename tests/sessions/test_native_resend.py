@@ -276,7 +276,17 @@ def test_our_own_reset_while_up_takes_old_numbers_until_it_is_answered() -> None
     assert talk.say("A", "98=0|108=30|141=Y|", seq=1) == []
     talk.say("D", ORDER, seq=2)
     assert messages(talk) == ["D2", "D2"]
+    assert [event.session_epoch for event in talk.events_of(InboundMessage)] == [1, talk.store.epoch]
     assert (talk.session.next_inbound, talk.session.next_outbound) == (3, 2)
+
+
+def test_our_own_reset_that_is_not_answered_holds_for_the_next_connection() -> None:
+    talk = Talk().up()
+    talk.say("D", ORDER)
+    talk.session.reset(talk.now_ns)
+    assert talk.session.next_inbound == 1
+    talk.gone()
+    assert (talk.session.next_inbound, talk.session.next_outbound) == (1, 2)
 
 
 def test_a_second_logon_without_a_reset_is_rejected() -> None:
