@@ -11,6 +11,7 @@ more than its window on the way, and the queue here is bounded by that.
 
 import asyncio
 import re
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -25,6 +26,10 @@ from bus.streams import STREAM_NOT_FOUND
 
 log = structlog.get_logger()
 
+TURN_BYTES: Final = 1 << 16
+"""Of records handed over in one turn of the event loop, unless one alone is larger: some ms of work."""
+TURNS_LEFT_FREE: Final = 8
+"""Of the event loop, before more of what waits already is handed over: so that the connection is read on meanwhile."""
 HEARTBEAT_S: Final = 0.3
 _SILENCE_MAX_S: Final = 3 * HEARTBEAT_S
 _RETRY_S: Final = 0.1
@@ -89,25 +94,30 @@ class LogReader:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._drop_consumer()
 
-    async def next_batch(self, messages_max: int = 1000) -> list[LogMessage]:
-        """Wait for the next records, in order; at least one, at most `messages_max`."""
+    async def next_batch(self, messages_max: int = 1000, *, bytes_max: int = sys.maxsize) -> list[LogMessage]:
+        """Wait for the next records, in order; at least one, at most `messages_max`, and none after `bytes_max`."""
         batch: list[LogMessage] = []
+        room = bytes_max
         while not batch:
             if not self._queue:
                 self._wake.clear()
                 await self._wake.wait()
-            while self._queue and len(batch) < messages_max:
+            while self._queue and len(batch) < messages_max and room > 0:
                 item = self._queue.popleft()
                 if isinstance(item, str):
                     self._answer_flow_control(item)
                 else:
                     batch.append(item)
+                    room -= len(item.payload)
         return batch
 
     async def _hand_over(self, on_messages: Callable[[list[LogMessage]], None]) -> None:
         while True:
-            on_messages(await self.next_batch())
-            await asyncio.sleep(0)  # a long catch-up must not starve the rest of the process
+            batch = await self.next_batch(bytes_max=TURN_BYTES)
+            on_messages(batch)
+            # A long answer must not starve the rest of the process, nor what follows it on the same connection.
+            for _ in range(TURNS_LEFT_FREE if self._queue else 1):
+                await asyncio.sleep(0)
 
     async def _keep_consuming(self) -> None:
         told_of: tuple[type[BusError], int] | None = None

@@ -10,9 +10,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from matcher.commands import Command
-from matcher.events import Event, MarketDataIncrement
+from matcher.events import Event, InstrumentDefined
+from matcher.increments import MarketDataIncrement
 
-RECORD_VERSION: Final = 1
+RECORD_VERSION: Final = 2
 """First element of every record; a reader stops at a version that it does not know."""
 
 
@@ -22,16 +23,16 @@ class RecordError(Exception):
 
 class OrdRecord(msgspec.Struct, frozen=True, array_like=True):
     """
-    Commands of one symbol from one gateway, in arrival order.
+    Commands of one symbol from one writer, in arrival order: a gateway, the leading matcher, or the operator.
 
-    (gateway_id, boot, record_number) numbers a gateway's records per shard from 1, without holes; a matcher takes
-    only the next one, so a gateway that rewinds its window (go-back-N) needs no other protection against repeats.
+    (gateway_id, boot, record_number) numbers a writer's records per shard from 1, without holes; a matcher takes
+    only the next one, so a writer that rewinds its window (go-back-N) needs no other protection against repeats.
     """
 
     version: int
     gateway_id: str
     boot: int
-    """Grows with each life of the gateway: the ns since 1970 UTC at which it began."""
+    """Grows with each life of the writer: of a gateway the ns since 1970 UTC at which it began."""
     record_number: int
     commands: list[Command]
 
@@ -62,6 +63,8 @@ _decode_increments = msgspec.msgpack.Decoder(list[MarketDataIncrement]).decode
 _decode_elements = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _decode_int = msgspec.msgpack.Decoder(int).decode
 
+_DEFINED_TAG: Final = _encode(InstrumentDefined.__struct_config__.tag)
+"""Stands somewhere in every list of events that has an `InstrumentDefined` in it."""
 _UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on bytes that are no record."""
 
@@ -93,10 +96,14 @@ def encode_exec(
     leader_epoch: int,
     first_input_seq: int,
     last_input_seq: int,
-    events: list[Event],
-    increments: list[MarketDataIncrement],
+    events: list[Event] | msgspec.Raw,
+    increments: list[MarketDataIncrement] | msgspec.Raw,
 ) -> bytes:
-    """Encode the answer to ORD records `first_input_seq` to `last_input_seq` as one EXEC record."""
+    """
+    Encode the answer to ORD records `first_input_seq` to `last_input_seq` as one EXEC record.
+
+    Events and increments may be a part that `encode_parts` made.
+    """
     return _encode(
         ExecRecord(
             RECORD_VERSION,
@@ -104,24 +111,25 @@ def encode_exec(
             leader_epoch,
             first_input_seq,
             last_input_seq,
-            msgspec.Raw(_encode(events)),
+            msgspec.Raw(_encode(events)),  # of a part that is encoded already, itself
             msgspec.Raw(_encode(increments)),
         )
     )
 
 
-def split(items: list[_Item], *, bytes_max: int) -> list[list[_Item]]:
-    """Events or increments in consecutive parts, each of at most `bytes_max` when encoded, or of one larger item."""
-    parts: list[list[_Item]] = []
+def encode_parts(items: list[_Item], *, bytes_max: int) -> list[msgspec.Raw]:
+    """Encode events or increments in consecutive lists, each of about `bytes_max` at most, or of one larger item."""
+    parts: list[list[msgspec.Raw]] = []
     room = 0
     for item in items:
-        size = len(_encode(item))
+        encoded = msgspec.Raw(_encode(item))
+        size = len(encoded)
         if not parts or size > room:
             parts.append([])
             room = bytes_max
-        parts[-1].append(item)
+        parts[-1].append(encoded)
         room -= size
-    return parts
+    return [msgspec.Raw(_encode(part)) for part in parts]
 
 
 def decode_exec(payload: bytes) -> ExecRecord:
@@ -151,6 +159,18 @@ def decode_events(record: ExecRecord) -> list[Event]:
         return _decode_events(record.events)
     except _UNDECODABLE as error:
         raise RecordError(f"the events of inputs from {record.first_input_seq} on do not decode: {error}") from error
+
+
+def decode_definitions(record: ExecRecord) -> list[InstrumentDefined]:
+    """
+    The instruments that an EXEC record defines: for readers that want no other private event.
+
+    Raises:
+        RecordError: Its events are not events of this version.
+    """
+    if _DEFINED_TAG not in bytes(record.events):  # they are rare, and looking is cheaper than decoding
+        return []
+    return [event for event in decode_events(record) if isinstance(event, InstrumentDefined)]
 
 
 def decode_increments(record: ExecRecord) -> list[MarketDataIncrement]:

@@ -4,11 +4,12 @@ The two logs of a shard, as JetStream streams: created when absent, checked when
 Nothing is ever dropped from a log: no age limit, deletion and purge denied, and a full log refuses new records.
 
 A log counts in ticks and lots, so its numbers mean nothing without their sizes. ORD<k> carries them as stream metadata:
-each symbol of the shard with its units. Symbols may be added; one that is gone, or has other units, is refused before
-anything is written.
+each symbol of the shard with its units, those that were defined at run time included. Symbols may be added, and one
+that is no longer configured goes on in its log; one that has other units, or is on another shard now, is refused
+before anything is written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -36,7 +37,13 @@ class StoredRecord(msgspec.Struct, frozen=True):
 
 
 async def ensure_shard(
-    bus: Bus, shard: int, *, max_bytes: int, replicas: int, units: Mapping[str, str] | None = None
+    bus: Bus,
+    shard: int,
+    *,
+    max_bytes: int,
+    replicas: int,
+    units: Mapping[str, str] | None = None,
+    elsewhere: Collection[str] = (),
 ) -> None:
     """
     Create ORD<shard> and EXEC<shard> where they do not exist yet, and see that they are this venue's.
@@ -47,6 +54,7 @@ async def ensure_shard(
         max_bytes: Bound of each log.
         replicas: Servers that hold each log.
         units: By symbol of the shard, such as "tick 0.01, lot 1"; None: not compared.
+        elsewhere: The symbols that are configured on other shards.
 
     Raises:
         BusError: JetStream refuses or does not answer.
@@ -55,7 +63,30 @@ async def ensure_shard(
     ord_config = await _ensure(bus, ord_stream(shard), ord_subjects(shard), max_bytes, replicas)
     await _ensure(bus, exec_stream(shard), exec_subject(shard), max_bytes, replicas)
     if units is not None:
-        await _agree_on_units(bus, ord_config, units)
+        await _agree_on_units(bus, ord_config, units, elsewhere)
+
+
+async def read_units(bus: Bus, shard: int) -> dict[str, str]:
+    """
+    By symbol: the units of everything that was ever traded on a shard.
+
+    Raises:
+        BusError: No such shard, or no answer.
+    """
+    info = await bus.request_json(f"$JS.API.STREAM.INFO.{ord_stream(shard)}")
+    return _units_of(info["config"])
+
+
+async def add_units(bus: Bus, shard: int, units: Mapping[str, str]) -> None:
+    """
+    Note the units of symbols that are new on a shard; to be done before anything in those units is written.
+
+    Raises:
+        BusError: No such shard, or no answer.
+        ForeignStream: A symbol has other units there.
+    """
+    info = await bus.request_json(f"$JS.API.STREAM.INFO.{ord_stream(shard)}")
+    await _agree_on_units(bus, dict(info["config"]), units, ())
 
 
 async def last_seq(bus: Bus, stream: str) -> int:
@@ -86,19 +117,25 @@ async def read_record(bus: Bus, stream: str, seq: int) -> StoredRecord | None:
     return StoredRecord(int(message["seq"]), msgspec.convert(message.get("data", ""), bytes, strict=False))
 
 
-async def _agree_on_units(bus: Bus, config: dict[str, Any], units: Mapping[str, str]) -> None:
-    stream, metadata = config["name"], config.get("metadata", {})
-    written: dict[str, str] = msgspec.json.decode(metadata.get(_UNITS, "{}"))
+async def _agree_on_units(
+    bus: Bus, config: dict[str, Any], units: Mapping[str, str], elsewhere: Collection[str]
+) -> None:
+    stream, written = config["name"], _units_of(config)
     for symbol, unit in written.items():
-        if units.get(symbol) != unit:
-            now = f"has {units[symbol]}" if symbol in units else "is not on this shard"
+        if symbol in elsewhere or units.get(symbol, unit) != unit:
+            now = "is on another shard" if symbol in elsewhere else f"has {units[symbol]}"
             raise ForeignStream(
                 f"{stream} was written with {symbol} at {unit}, but now it {now}; give it back its line in the "
                 "instruments file (and its shard), or begin with an empty data directory"
             )
-    if written != units:
-        metadata |= {_UNITS: msgspec.json.encode(units).decode()}
+    if not units.items() <= written.items():
+        metadata = config.get("metadata", {}) | {_UNITS: msgspec.json.encode(written | dict(units)).decode()}
         await bus.request_json(f"$JS.API.STREAM.UPDATE.{stream}", config | {"metadata": metadata})
+
+
+def _units_of(config: dict[str, Any]) -> dict[str, str]:
+    units: dict[str, str] = msgspec.json.decode(config.get("metadata", {}).get(_UNITS, "{}"))
+    return units
 
 
 async def _ensure(bus: Bus, stream: str, subjects: str, max_bytes: int, replicas: int) -> dict[str, Any]:

@@ -50,6 +50,11 @@ MD_SNAPSHOT_SUBJECT: Final = "md-snapshot"
 """Request/reply: the body is a symbol, the reply its book."""
 
 
+def status_subject(shard: int) -> str:
+    """Request/reply: what the shard's leading matcher knows, for the operator (`matcher/status.py`)."""
+    return f"status.{shard}"
+
+
 def symbol_token(symbol: str) -> str:
     """Escape a symbol as one subject token; `GATEWAY_SYMBOL` has a token of its own."""
     if not symbol:

@@ -60,6 +60,15 @@ class Admission:
         self.lanes[session_id, lane] = name
         return True
 
+    def open_lane(self, lane: str) -> None:
+        """
+        Give a symbol that is traded from now on a lane of its own.
+
+        What was asked about it until now went through the lane of all else, and stays seen.
+        """
+        taken = [(session_id, name) for (session_id, of), name in self.lanes.items() if of == NO_SYMBOL]
+        self.lanes.update({(session_id, lane): name for session_id, name in taken})
+
     def session_marks(self) -> list[SessionMark]:
         """How far the log goes for each session, in the order in which they were first seen."""
         return [SessionMark(session_id, epoch, durable) for session_id, (epoch, durable) in self.sessions.items()]

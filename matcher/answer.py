@@ -1,27 +1,29 @@
 """
-The answer to one command while it is being worked out: its private events, numbered as they come, and its trades.
+The answer to one command while it is being worked out: its private events, numbered as they come.
 
-One method per event. Each fills in what all events of the command share, so that the rules in `engine` say only what
-happened to which order.
+Each method fills in what all events of the command share, so that the rules say only what happened to which order. The
+events of plain orders have a method each; `tell` and `tell_unasked` take any other.
 """
 
+from collections.abc import Callable
 from typing import Final
 
-from matcher.commands import CancelOrder, OrderStatusRequest, RefusedRequest, ReplaceOrder
+import msgspec
+
+from matcher.commands import CancelOrder, RefusedRequest, ReplaceOrder
 from matcher.events import (
     CancelRejected,
     Event,
     GatewayAdmitted,
     OrderAccepted,
     OrderCanceled,
-    OrderExpired,
     OrderFilled,
     OrderRejected,
     OrderReplaced,
     OrderStatusReported,
     RequestRefused,
+    RestatementReason,
     SessionMark,
-    TradePrint,
 )
 from matcher.orders import REJECTED, OrderState
 from matcher.rejects import RejectReason
@@ -30,41 +32,45 @@ NOBODY: Final = ""
 """Requester of what nobody asked for."""
 
 
-class Answer:
-    """Collects the events and trades of one command."""
+class Answer(msgspec.Struct):
+    """Collects the events of one command; a struct because one is made for each, and these are made at less cost."""
 
-    __slots__ = ("_first_index", "events", "input_seq", "requester", "trades", "transact_ns")
-
-    def __init__(self, input_seq: int, first_index: int, transact_ns: int, requester: str) -> None:
-        self.input_seq = input_seq
-        self.transact_ns = transact_ns
-        self.requester = requester
-        self.events: list[Event] = []
-        self.trades: list[TradePrint] = []
-        self._first_index = first_index
+    input_seq: int
+    first_index: int
+    """event_index of its first event."""
+    transact_ns: int
+    requester: str
+    events: list[Event] = []
 
     def accepted(self, order: OrderState) -> None:
         """The order was taken."""
-        index = self._first_index + len(self.events)
+        index = self.first_index + len(self.events)
         self.events.append(OrderAccepted(self.input_seq, index, self.transact_ns, self.requester, order))
 
-    def traded(self, incoming: OrderState, resting: OrderState, match_id: int, price_ticks: int, qty_lots: int) -> None:
-        """Two orders traded and are now as given; the incoming side is told first."""
-        index = self._first_index + len(self.events)
+    def traded(self, incoming: OrderState, resting: OrderState, match_id: int, price_ticks: int, qty_lots: int) -> int:
+        """Two orders traded and are now as given; the incoming side is told first. Gives the index of its event."""
+        index = self.first_index + len(self.events)
         input_seq, transact_ns = self.input_seq, self.transact_ns
         self.events += (
             OrderFilled(input_seq, index, transact_ns, self.requester, incoming, match_id, price_ticks, qty_lots, True),
             OrderFilled(input_seq, index + 1, transact_ns, NOBODY, resting, match_id, price_ticks, qty_lots, False),
         )
-        self.trades.append(TradePrint(match_id, price_ticks, qty_lots, incoming.side))
+        return index
+
+    def auctioned(self, bought: OrderState, sold: OrderState, match_id: int, price_ticks: int, qty_lots: int) -> int:
+        """Two orders traded in an uncrossing, which nobody asked for. Gives the index of the buy side's event."""
+        index = self.first_index + len(self.events)
+        for order in (bought, sold):
+            self.tell_unasked(OrderFilled, order, match_id, price_ticks, qty_lots, False, True)
+        return index
 
     def rejected(self, order: OrderState, reason: RejectReason, text: str) -> None:
         """The order was not taken."""
         self.events.append(OrderRejected(*self._head(), order, reason, text))
 
-    def rest_canceled(self, order: OrderState, text: str) -> None:
+    def rest_canceled(self, order: OrderState, text: str, restatement: RestatementReason = "") -> None:
         """What was left of an incoming order could not stay."""
-        self.events.append(OrderCanceled(*self._head(), order, order.cl_ord_id, "", text))
+        self.events.append(OrderCanceled(*self._head(), order, order.cl_ord_id, "", text, restatement))
 
     def canceled(self, order: OrderState, command: CancelOrder) -> None:
         """The client's cancel was done."""
@@ -92,15 +98,11 @@ class Answer:
             )
         )
 
-    def expired(self, order: OrderState) -> None:
-        """The order's trading day ended."""
-        self.events.append(OrderExpired(*self._head(), order))
-
     def status_reported(
-        self, order: OrderState, command: OrderStatusRequest, reason: RejectReason | None, text: str
+        self, order: OrderState, ord_status_req_id: str, reason: RejectReason | None = None, text: str = ""
     ) -> None:
         """The order stands like this; with a reason, it is unknown."""
-        self.events.append(OrderStatusReported(*self._head(), order, command.ord_status_req_id, reason, text))
+        self.events.append(OrderStatusReported(*self._head(), order, ord_status_req_id, reason, text))
 
     def refused(self, command: RefusedRequest) -> None:
         """The gateway had refused the request already."""
@@ -128,5 +130,14 @@ class Answer:
         """A gateway's new life was taken note of."""
         self.events.append(GatewayAdmitted(*self._head(), gateway_id, boot, sessions))
 
+    def tell(self, kind: Callable[..., Event], *fields: object) -> None:
+        """An event that answers the requester: its own fields, in their order."""
+        self.events.append(kind(*self._head(), *fields))
+
+    def tell_unasked(self, kind: Callable[..., Event], *fields: object) -> None:
+        """An event that nobody asked for."""
+        index = self.first_index + len(self.events)
+        self.events.append(kind(self.input_seq, index, self.transact_ns, NOBODY, *fields))
+
     def _head(self) -> tuple[int, int, int, str]:
-        return self.input_seq, self._first_index + len(self.events), self.transact_ns, self.requester
+        return self.input_seq, self.first_index + len(self.events), self.transact_ns, self.requester

@@ -2,23 +2,18 @@
 The matching engine of one shard: commands in, events out, nothing else.
 
 Theory of operation. An engine is a pure function with memory: it reads no clock, draws no random number and does no
-I/O, so the same commands give the same events, byte for byte, in every process and at every replay. Its memory has
-three parts: `Admission` knows what was seen already, `OrderIndex` which orders exist under which ClOrdIDs, one `Book`
-per symbol which of them rest where. `OrderState` is the only form of an order: immutable, replaced whole at each step
-(`transitions`), and carried by the event that tells of the step. A command is validated completely before anything is
-touched; then it is done in the one order in which its events tell it. Each command that changes the public view of
-its symbol ends in one `MarketDataIncrement`, or in several in a row when it changes more than one message can hold;
-they are cut so that readers never see a crossed book, not even in between.
+I/O, so the same commands give the same events, byte for byte, in every process and at every replay. Its memory is the
+`Floor`: `Admission` knows what was seen already, `OrderIndex` which orders exist under which ClOrdIDs, one `Market` per
+symbol which of them rest or wait where; limits, lists and quotes have their own memories. `OrderState` is the only form
+of an order: immutable, replaced whole at each step (`transitions`), and carried by the event that tells of the step.
 
-The rules.
+A command is validated completely before anything is touched (`refusals`). Then its handler does it, in the one order
+in which its events tell it: `order_entry` and `order_changes` for D, F and G, which lead through `incoming` and
+`matching`; the others by subject. What that set off is done next, in `rounds`. Last, each market says what the public
+saw change: mostly one `MarketDataIncrement`, or several when it is more than one message can hold (`publication`).
 
-- Price-time priority; every trade is at the resting order's price; the incoming side is told first.
-- A limit order of DAY or GOOD_TILL_CANCEL rests with what is left. IMMEDIATE_OR_CANCEL and market orders take what
-  there is and the rest is canceled; FILL_OR_KILL trades whole or not at all; a market order that meets an empty side is
-  refused.
-- A replace keeps the OrderID(37). A smaller total at the same price keeps its place in the queue (so does a new
-  TimeInForce(59)); a larger total or another price goes to the back, and trades at once if it crosses. A total that is
-  filled already ends the order as FILLED. Only a LIMIT order of DAY or GOOD_TILL_CANCEL can be asked for.
+The rules of trading stand in `RULES.md`, each with a name that the tests cite. Three of requests that are not there:
+
 - OrigClOrdID(41) names the last accepted ClOrdID(11) of the order. One that a replace has retired is TOO_LATE, not
   UNKNOWN_ORDER: the answer carries the OrderID and OrdStatus(39), and no client takes a live order for dead.
 - Any session of a firm may cancel, replace or ask for any order of the firm; the reports of its fills stay with the
@@ -27,36 +22,94 @@ The rules.
   remembered, and the order that has it is left alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
-from typing import Final, Self, assert_never
+from typing import Any, Final, Self
 
-from matcher.admission import NO_SYMBOL, Admission
+from matcher import (
+    definitions,
+    expiry,
+    limits,
+    mass_requests,
+    order_changes,
+    order_entry,
+    order_lists,
+    phase_changes,
+    quotes,
+    rounds,
+    trade_revisions,
+    uncrossing,
+)
+from matcher.admission import NO_SYMBOL
 from matcher.answer import NOBODY, Answer
-from matcher.book import NO_LIMIT, Book
 from matcher.commands import (
     CancelOrder,
     ClientRequest,
     Command,
-    EndTradingDay,
     GatewayStarted,
+    MassCancel,
+    MassQuote,
     NewOrder,
+    NewOrderList,
+    OrderMassStatusRequest,
     OrderStatusRequest,
+    QuoteCancel,
     RefusedRequest,
     ReplaceOrder,
+    Request,
 )
-from matcher.events import Event, MarketDataIncrement, Output
+from matcher.events import Event, InstrumentDefined, Output
+from matcher.floor import Floor
+from matcher.increments import MarketDataIncrement
 from matcher.instruments import Instrument
-from matcher.order_index import OrderIndex
-from matcher.orders import DAY, FILL_OR_KILL, MARKET, OrderState
-from matcher.refusals import may_rest, refusal_of_cancel, refusal_of_new, refusal_of_replace
-from matcher.rejects import RejectReason
-from matcher.snapshot import EngineState, SnapshotError, refill, snapshot_of, state_of
-from matcher.transitions import accepted, canceled, expired, filled, rejected, replaced, unknown
+from matcher.invariants import check
+from matcher.market import Market
+from matcher.operator_commands import (
+    BustTrade,
+    CorrectTrade,
+    DefineInstrument,
+    EndTradingDay,
+    Limits,
+    OperatorCommand,
+    ScheduledPhase,
+    SetLimits,
+    SetPhase,
+    SetReferencePrice,
+    TimerCommand,
+    TimerFired,
+)
+from matcher.phases import AUCTIONS, Phase
+from matcher.publication import increments
+from matcher.snapshot import refill, snapshot_of, state_of
 
-_REST_OF_IOC: Final = "the rest of an ImmediateOrCancel order (59=3) does not stay on the book"
-_REST_OF_MARKET: Final = "the rest of a market order (40=1) does not stay on the book"
-_FOK_NOT_FILLED: Final = "the book cannot fill all of this FillOrKill order (59=4) at once"
+_Handler = Callable[[Any, Floor, Answer], None]
+HANDLERS: Final[Mapping[type[Any], _Handler]] = {
+    NewOrder: order_entry.new_order,
+    CancelOrder: order_changes.cancel_order,
+    ReplaceOrder: order_changes.replace_order,
+    OrderStatusRequest: order_entry.report_status,
+    OrderMassStatusRequest: mass_requests.report_orders,
+    MassCancel: mass_requests.mass_cancel,
+    NewOrderList: order_lists.new_order_list,
+    MassQuote: quotes.mass_quote,
+    QuoteCancel: quotes.cancel_quotes,
+    RefusedRequest: order_entry.repeat_refusal,
+    EndTradingDay: expiry.end_trading_day,
+    TimerFired: expiry.fire_timers,
+    ScheduledPhase: phase_changes.schedule_phase,
+    DefineInstrument: definitions.define_instrument,
+    SetPhase: phase_changes.set_phase,
+    SetReferencePrice: definitions.set_reference_price,
+    SetLimits: limits.set_limits,
+    BustTrade: trade_revisions.bust_trade,
+    CorrectTrade: trade_revisions.correct_trade,
+}
+"""Who does which command; all but `GatewayStarted`, which is about the record that it comes in."""
+_ACROSS_SYMBOLS: Final = (MassCancel, MassQuote, QuoteCancel, SetLimits)
+_PLANS: Final = {
+    kind: (handler, issubclass(kind, Request), kind in _ACROSS_SYMBOLS) for kind, handler in HANDLERS.items()
+}
+"""Of each kind of command: its handler, whether a client asks it, and whether it is about many symbols."""
 
 
 class Engine:
@@ -65,19 +118,17 @@ class Engine:
 
     Args:
         shard: The shard's number.
-        instruments: Those of the shard.
+        instruments: Those that are there from the beginning; others come by `DefineInstrument`.
         orders_max: Live orders at most; beyond it a new one that might rest is refused with BOOK_FULL.
         finished_orders_max: Finished orders to remember; then the oldest are forgotten.
     """
 
     def __init__(
-        self, shard: int, instruments: Iterable[Instrument], *, orders_max: int, finished_orders_max: int
+        self, shard: int, instruments: Iterable[Instrument] = (), *, orders_max: int, finished_orders_max: int
     ) -> None:
         self.shard: Final = shard
-        self._orders_max: Final = orders_max
-        self._books: Final = {instrument.symbol: Book(instrument.symbol) for instrument in instruments}
-        self._orders: Final = OrderIndex(finished_orders_max)
-        self._admission: Final = Admission()
+        self._floor: Final = Floor(shard, orders_max=orders_max, finished_orders_max=finished_orders_max)
+        self._floor.open_markets(instruments)
         self._last_input_seq = 0
         self._next_event_index = 0
 
@@ -99,183 +150,78 @@ class Engine:
         assert input_seq > self._last_input_seq, f"input {input_seq} after input {self._last_input_seq}"
         self._begin_input(input_seq)
         begins_life = bool(commands) and isinstance(commands[0], GatewayStarted)
-        if not self._admission.admits_record(record_gateway_id, boot, record_number, begins_life=begins_life):
+        if not self._floor.admission.admits_record(record_gateway_id, boot, record_number, begins_life=begins_life):
             return [], []
         events: list[Event] = []
-        increments: list[MarketDataIncrement] = []
+        told: list[MarketDataIncrement] = []
         for command in commands:
             if isinstance(command, GatewayStarted):
                 events += self._admit(record_gateway_id, boot, command)
                 continue
             output = self.apply(command, input_seq)
             events += output.events
-            increments += output.increments
-        return events, increments
+            told += output.increments
+        return events, told
 
-    def apply(self, command: ClientRequest | EndTradingDay, input_seq: int) -> Output:
+    def apply(self, command: ClientRequest | TimerCommand | OperatorCommand, input_seq: int) -> Output:
         """
         Do one command; a client request that was seen before gives nothing.
 
         Args:
-            command: About any symbol; one that is not traded here is answered with a reject.
+            command: Any but `GatewayStarted`. One about a symbol that is not traded here is answered with a reject.
             input_seq: Of the record that brought it. The event_index goes on while this stays the same.
         """
         assert input_seq >= self._last_input_seq, f"input {input_seq} after input {self._last_input_seq}"
         if input_seq > self._last_input_seq:
             self._begin_input(input_seq)
-        book = self._books.get(command.symbol)
-        if isinstance(command, EndTradingDay):
-            answer = self._answer(command.received_ns, NOBODY)
-            if book is not None:
-                self._end_trading_day(command, book, answer)
-        else:
-            if not self._admission.admits_request(command, command.symbol if book is not None else NO_SYMBOL):
+        floor = self._floor
+        handler, is_asked, is_across = _PLANS[type(command)]
+        market = floor.markets.get(command.symbol)
+        requester = NOBODY
+        if is_asked:
+            request: Any = command
+            if not floor.admission.admits_request(request, request.symbol if market is not None else NO_SYMBOL):
                 return Output([], [])
-            answer = self._answer(command.received_ns, command.session_id)
-            self._request(command, book, answer)
+            requester = request.session_id
+        answer = Answer(input_seq, self._next_event_index, command.received_ns, requester)
+        handler(command, floor, answer)
+        if is_across:
+            told = self._conclude(list(floor.markets.values()), answer)
+        elif market is None:
+            new = floor.markets.get(command.symbol)  # it was defined just now
+            told = self._conclude([new], answer) if new is not None else []
+        elif market.has_followers or market.has_news:
+            told = self._conclude([market], answer)
+        else:
+            told = increments(market, input_seq, command.received_ns)
         self._next_event_index += len(answer.events)
-        increments = book.increments(answer.trades, input_seq, answer.transact_ns) if book is not None else []
-        return Output(answer.events, increments)
+        return Output(answer.events, told)
 
-    def _request(self, command: ClientRequest, book: Book | None, answer: Answer) -> None:
-        match command:
-            case NewOrder():
-                self._new_order(command, book, answer)
-            case CancelOrder():
-                self._cancel(command, answer)
-            case ReplaceOrder():
-                self._replace(command, answer)
-            case OrderStatusRequest():
-                self._report_status(command, answer)
-            case RefusedRequest():
-                answer.refused(command)
-            case _:
-                assert_never(command)
+    def _conclude(self, markets: list[Market], answer: Answer) -> list[MarketDataIncrement]:
+        """Do what a command set off, market by market, and gather what the public saw of it all."""
+        floor = self._floor
+        for market in markets:
+            if market.has_followers:
+                rounds.settle(market, floor, answer)
+        order_lists.report(floor, answer)
+        told: list[MarketDataIncrement] = []
+        for market in markets:
+            if market.phase in AUCTIONS:
+                uncrossing.show_indicative(market)
+            told += increments(market, answer.input_seq, answer.transact_ns)
+        return told
 
     def _begin_input(self, input_seq: int) -> None:
         self._last_input_seq = input_seq
         self._next_event_index = 0
 
-    def _answer(self, transact_ns: int, requester: str) -> Answer:
-        return Answer(self._last_input_seq, self._next_event_index, transact_ns, requester)
-
     def _admit(self, gateway_id: str, boot: int, command: GatewayStarted) -> list[Event]:
-        answer = self._answer(command.received_ns, NOBODY)
-        answer.gateway_admitted(gateway_id, boot, self._admission.session_marks())
+        answer = Answer(self._last_input_seq, self._next_event_index, command.received_ns, NOBODY)
+        for market in self._floor.markets.values():
+            answer.tell(InstrumentDefined, market.instrument)
+        answer.gateway_admitted(gateway_id, boot, self._floor.admission.session_marks())
         self._next_event_index += len(answer.events)
         return answer.events
-
-    # New orders
-
-    def _new_order(self, command: NewOrder, book: Book | None, answer: Answer) -> None:
-        refusal = refusal_of_new(command, book, self._orders, self._orders_max)
-        if refusal is not None:
-            answer.rejected(rejected(command), *refusal)
-            return
-        assert book is not None
-        order = accepted(command, self._orders.next_order_id())
-        answer.accepted(order)
-        self._orders.name(order)
-        if order.time_in_force == FILL_OR_KILL and not self._can_fill(order, book):
-            order = canceled(order)
-            answer.rest_canceled(order, _FOK_NOT_FILLED)
-        else:
-            order = self._match(order, book, answer)
-        if order.leaves_qty_lots:
-            order = self._leave_rest(order, book, answer)
-        self._orders.keep(order)
-
-    @staticmethod
-    def _can_fill(order: OrderState, book: Book) -> bool:
-        return book.opposite(order.side).can_fill(order.leaves_qty_lots, _limit_key(order, book))
-
-    def _match(self, incoming: OrderState, book: Book, answer: Answer) -> OrderState:
-        """Trade until the incoming order is filled or crosses nothing more; gives it as it is then."""
-        opposite = book.opposite(incoming.side)
-        limit_key = _limit_key(incoming, book)
-        live = self._orders.live
-        while incoming.leaves_qty_lots and (level := opposite.best) is not None and level.key <= limit_key:
-            resting = live[next(iter(level.order_ids))]
-            qty_lots = min(incoming.leaves_qty_lots, resting.leaves_qty_lots)
-            price_ticks = level.price_ticks
-            opposite.take(resting, qty_lots)
-            incoming = filled(incoming, price_ticks, qty_lots)
-            resting = filled(resting, price_ticks, qty_lots)
-            self._orders.keep(resting)
-            answer.traded(incoming, resting, book.next_match_id(), price_ticks, qty_lots)
-        return incoming
-
-    @staticmethod
-    def _leave_rest(order: OrderState, book: Book, answer: Answer) -> OrderState:
-        """Put what is left of an incoming order on the book, or cancel it if it may not rest."""
-        if may_rest(order):
-            book.side(order.side).add(order)
-            return order
-        order = canceled(order)
-        answer.rest_canceled(order, _REST_OF_MARKET if order.ord_type == MARKET else _REST_OF_IOC)
-        return order
-
-    # Requests about an order
-
-    def _cancel(self, command: CancelOrder, answer: Answer) -> None:
-        order = self._orders.find(command.firm, command.orig_cl_ord_id)
-        refusal = refusal_of_cancel(command, order, self._orders)
-        if refusal is not None:
-            answer.cancel_rejected(command, order, *refusal)
-            return
-        assert order is not None
-        self._books[order.symbol].side(order.side).take(order, order.leaves_qty_lots)
-        order = canceled(order)
-        self._orders.retire(order.firm, command.cl_ord_id, order.order_id)
-        self._orders.keep(order)
-        answer.canceled(order, command)
-
-    def _replace(self, command: ReplaceOrder, answer: Answer) -> None:
-        before = self._orders.find(command.firm, command.orig_cl_ord_id)
-        refusal = refusal_of_replace(command, before, self._orders)
-        if refusal is not None:
-            answer.cancel_rejected(command, before, *refusal)
-            return
-        assert before is not None
-        order = replaced(before, command)
-        self._orders.retire(before.firm, before.cl_ord_id, before.order_id)
-        self._orders.name(order)
-        answer.replaced(order, command)
-        book = self._books[order.symbol]
-        if order.price_ticks == before.price_ticks and 0 < order.leaves_qty_lots <= before.leaves_qty_lots:
-            book.side(order.side).take(before, before.leaves_qty_lots - order.leaves_qty_lots)
-        else:
-            book.side(order.side).take(before, before.leaves_qty_lots)
-            order = self._match(order, book, answer)
-            if order.leaves_qty_lots:
-                book.side(order.side).add(order)
-        self._orders.keep(order)
-
-    def _report_status(self, command: OrderStatusRequest, answer: Answer) -> None:
-        order = self._orders.find(command.firm, command.cl_ord_id)
-        if order is not None:
-            answer.status_reported(order, command, None, "")
-            return
-        text = f"ClOrdID(11) {command.cl_ord_id} is no order of your firm, or finished too long ago"
-        answer.status_reported(unknown(command), command, RejectReason.UNKNOWN_ORDER, text)
-
-    # The trading day
-
-    def _end_trading_day(self, command: EndTradingDay, book: Book, answer: Answer) -> None:
-        if command.trading_date <= book.trading_date:
-            return
-        book.trading_date = command.trading_date
-        for order_id in sorted(self._resting_order_ids(book)):
-            order = self._orders.live[order_id]
-            if order.time_in_force == DAY:
-                book.side(order.side).take(order, order.leaves_qty_lots)
-                order = expired(order)
-                self._orders.keep(order)
-                answer.expired(order)
-
-    @staticmethod
-    def _resting_order_ids(book: Book) -> list[int]:
-        return [order_id for side in (book.bids, book.asks) for level in side for order_id in level.order_ids]
 
     # What can be seen from outside
 
@@ -287,106 +233,107 @@ class Engine:
     @property
     def live_order_count(self) -> int:
         """Orders of which something is left."""
-        return len(self._orders.live)
+        return len(self._floor.orders.live)
 
     @property
     def finished_order_count(self) -> int:
         """Finished orders that are remembered."""
-        return len(self._orders.finished)
+        return len(self._floor.orders.finished)
 
     @property
     def symbols(self) -> list[str]:
-        """The symbols that are traded here, in the order in which they were given."""
-        return list(self._books)
+        """The symbols that are traded here, in the order of their definition."""
+        return list(self._floor.markets)
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        """The instruments as defined last, by symbol, in the order of their definition."""
+        return {symbol: market.instrument for symbol, market in self._floor.markets.items()}
+
+    @property
+    def configured_instruments(self) -> Mapping[str, Instrument]:
+        """The instruments as the configuration defined them last (CONFIG-1)."""
+        return self._floor.configured_instruments
+
+    @property
+    def configured_limits(self) -> Mapping[tuple[str, str], Limits]:
+        """The limits as the configuration set them last, by firm and session (CONFIG-1)."""
+        return self._floor.limits.configured
+
+    @property
+    def limits(self) -> Mapping[tuple[str, str], Limits]:
+        """The limits that are in force, by firm and session."""
+        return self._floor.limits.in_force
+
+    @property
+    def next_deadline_ns(self) -> int:
+        """When the next order or auction of any symbol ends; 0 if none has a time."""
+        return min(filter(None, map(expiry.deadline_ns, self._floor.markets.values())), default=0)
+
+    def deadlines_due(self, now_ns: int) -> dict[str, int]:
+        """The earliest deadline of each symbol that has one which is not after now."""
+        deadlines = {symbol: expiry.deadline_ns(market) for symbol, market in self._floor.markets.items()}
+        return {symbol: deadline_ns for symbol, deadline_ns in deadlines.items() if 0 < deadline_ns <= now_ns}
+
+    def phase_of(self, symbol: str) -> tuple[Phase, int]:
+        """The symbol's phase, and when it ends; 0 if that is not known."""
+        market = self._floor.markets[symbol]
+        return market.phase, market.phase_ends_ns
+
+    def reference_price_ticks(self, symbol: str) -> int:
+        """The reference price as it is now."""
+        return self._floor.markets[symbol].reference_price_ticks
+
+    def last_price_ticks(self, symbol: str) -> int:
+        """Of the symbol's last trade; 0 before the first."""
+        return self._floor.markets[symbol].last_price_ticks
+
+    def trading_date(self, symbol: str) -> str:
+        """The last trading day of the symbol that ended, `YYYYMMDD`; empty before the first."""
+        return self._floor.markets[symbol].trading_date
 
     def md_seq(self, symbol: str) -> int:
         """RptSeq(83) of the symbol's last increment; 0 before the first."""
-        return self._books[symbol].md_seq
+        return self._floor.markets[symbol].md_seq
 
     def match_count(self, symbol: str) -> int:
         """Trades of the symbol so far, which is the last match_id."""
-        return self._books[symbol].last_match_id
+        return self._floor.markets[symbol].last_match_id
 
     def level_counts(self, symbol: str) -> tuple[int, int]:
         """How many price levels there are, of bids and of asks; costs nothing."""
-        book = self._books[symbol]
-        return len(book.bids), len(book.asks)
+        book = self._floor.markets[symbol].book
+        return len(book.bids.displayed), len(book.asks.displayed)
 
     def levels(self, symbol: str) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
-        """Bids and asks, each best first: (price_ticks, qty_lots, order_count)."""
-        book = self._books[symbol]
-        bids, asks = (
-            [(level.price_ticks, level.qty_lots, len(level.order_ids)) for level in side]
-            for side in (book.bids, book.asks)
-        )
-        return bids, asks
+        """The public book: bids and asks, each best first: (price_ticks, qty_lots, order_count)."""
+        return self._floor.markets[symbol].book.public_levels()
 
     def check(self) -> None:
         """Assert every invariant; costs as much as there are orders."""
-        self._orders.check()
-        for book in self._books.values():
-            book.check(self._orders.live)
-        resting = sum(len(self._resting_order_ids(book)) for book in self._books.values())
-        assert resting == len(self._orders.live), "not every live order rests exactly once"
+        check(self._floor)
 
     # Snapshots
 
     def dump(self) -> bytes:
         """All state, as a canonical snapshot: equal states give equal bytes."""
-        return snapshot_of(
-            self.shard,
-            self._books,
-            self._orders,
-            self._admission,
-            last_input_seq=self._last_input_seq,
-            next_event_index=self._next_event_index,
-        )
+        return snapshot_of(self._floor, last_input_seq=self._last_input_seq, next_event_index=self._next_event_index)
 
     def state_hash(self) -> str:
         """SHA-256 of `dump()` in hex: the same in every process that was given the same commands."""
         return sha256(self.dump()).hexdigest()
 
     @classmethod
-    def restore(
-        cls, snapshot: bytes, instruments: Iterable[Instrument], *, orders_max: int, finished_orders_max: int
-    ) -> Self:
+    def restore(cls, snapshot: bytes, *, orders_max: int, finished_orders_max: int) -> Self:
         """
-        An engine that goes on where `dump` was called; instruments may have been added since.
+        An engine that goes on where `dump` was called.
 
         Raises:
-            SnapshotError: Damaged, of another version or shard, or with a symbol that is not among the instruments.
+            SnapshotError: Damaged, or of another version.
         """
         state = state_of(snapshot)
-        instruments = list(instruments)
-        _check_fits(state, instruments)
-        engine = cls(state.shard, instruments, orders_max=orders_max, finished_orders_max=finished_orders_max)
-        engine._refill(state)
+        engine = cls(state.shard, orders_max=orders_max, finished_orders_max=finished_orders_max)
+        engine._last_input_seq = state.last_input_seq
+        engine._next_event_index = state.next_event_index
+        refill(state, engine._floor)
         return engine
-
-    def _refill(self, state: EngineState) -> None:
-        self._last_input_seq = state.last_input_seq
-        self._next_event_index = state.next_event_index
-        refill(state, self._books, self._orders, self._admission)
-
-
-def _check_fits(state: EngineState, instruments: list[Instrument]) -> None:
-    symbols = {instrument.symbol for instrument in instruments}
-    for instrument in instruments:
-        if instrument.shard != state.shard:
-            raise SnapshotError(
-                f"a snapshot of shard {state.shard} cannot restore shard {instrument.shard}, which "
-                f"{instrument.symbol} is on; use that shard's own snapshot"
-            )
-    for book in state.books:
-        if book.symbol not in symbols:
-            raise SnapshotError(
-                f"the snapshot of shard {state.shard} has a book of {book.symbol}, which is not among the shard's "
-                f"instruments; put it back into the instruments file"
-            )
-
-
-def _limit_key(order: OrderState, book: Book) -> int:
-    """The highest key at which an order trades against the other side."""
-    if order.ord_type == MARKET:
-        return NO_LIMIT
-    return book.opposite(order.side).limit_key(order.price_ticks)

@@ -6,9 +6,11 @@ integer arithmetic only; no float is involved anywhere.
 """
 
 import re
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
+
+from matcher.phases import CONTINUOUS, Phase
 
 DECIMAL_PLACES_MAX: Final = 12
 _DECIMAL: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,18}))?")
@@ -22,7 +24,7 @@ class NotAMultiple(ValueError):
     """A decimal that is not a whole multiple of the tick or the lot."""
 
 
-class Increment(msgspec.Struct, frozen=True):
+class Increment(msgspec.Struct, frozen=True, array_like=True):
     """A tick or a lot: `units` of the last of `places` decimal places. 0.05 is 5 units of 2 places."""
 
     units: int
@@ -88,13 +90,51 @@ def _decimal_text(units: int, places: int) -> str:
     return f"{digits[:-places]}.{digits[-places:]}"
 
 
-class Instrument(msgspec.Struct, frozen=True):
-    """One traded instrument: Symbol(55) and the units of its prices and quantities."""
+class TickBand(msgspec.Struct, frozen=True, array_like=True):
+    """From `from_price_ticks` on, prices are multiples of `step_ticks`."""
+
+    from_price_ticks: int
+    step_ticks: int
+
+
+class TradingRules(msgspec.Struct, frozen=True, array_like=True):
+    """How an instrument trades. The defaults bound nothing and interrupt nothing; 0 always means "none"."""
+
+    tick_bands: list[TickBand] = []
+    """Rising; below the first, and with none, every tick is a price."""
+    qty_lots_max: int = 0
+    """Greatest OrderQty(38) of one order."""
+    notional_max: int = 0
+    """Greatest value of one order, in whole units of the currency."""
+    price_band_bps: int = 0
+    """A limit price farther than this from the reference price is refused (103=16)."""
+    static_corridor_bps: int = 0
+    """A trade farther than this from the reference price starts a volatility auction instead."""
+    dynamic_corridor_bps: int = 0
+    """A trade farther than this from the last trade starts a volatility auction instead."""
+    volatility_auction_ns: int = 0
+    """How long that auction takes; needed with a corridor."""
+    volatility_random_end_ns: int = 0
+    """How much longer it may take, drawn from the input sequence of the order that started it."""
+    protection_ticks: int = 0
+    """A market order trades no farther than this from the best opposite price."""
+    market_rest: Literal["cancel", "rest"] = "cancel"
+    """What becomes of the rest of a market order that reached its protection: it ends, or rests at that price."""
+    initial_phase: Phase = CONTINUOUS
+    """Where trading begins when the instrument is new."""
+
+
+class Instrument(msgspec.Struct, frozen=True, array_like=True):
+    """One traded instrument: Symbol(55), the units of its prices and quantities, and how it trades."""
 
     symbol: str
     tick: Increment
+    """The finest price step; `rules.tick_bands` may make it coarser for high prices."""
     lot: Increment
     reference_price_ticks: int
     """A defined price from before the first trade on."""
     currency: str
     shard: int
+    group: str = ""
+    """Instruments of a group share their schedule; empty for none."""
+    rules: TradingRules = TradingRules()

@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from matcher.engine import Engine
-from matcher.events import Event, OrderRejected
+from matcher.events import Event, InstrumentDefined, OrderRejected
 
 _SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -18,6 +18,8 @@ class MatcherMetrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self._registry = registry
+        self._engine: Engine | None = None
+        self._symbols: set[str] = set()
         self.commands = Counter("matcher_commands", "Commands read from ORD.", registry=registry)
         self._events = Counter("matcher_events", "Private events, by kind.", ["kind"], registry=registry)
         self._rejects = Counter("matcher_rejects", "Refusals, by reason.", ["reason"], registry=registry)
@@ -40,25 +42,37 @@ class MatcherMetrics:
             "matcher_snapshot_seconds", "Matching stands still for a snapshot.", buckets=_SECONDS, registry=registry
         )
 
+        self._levels = Gauge("matcher_book_levels", "Price levels.", ["symbol", "side"], registry=registry)
+        self._trades = Gauge("matcher_matches", "Matches since the log began.", ["symbol"], registry=registry)
+
     def watch(self, engine: Engine) -> None:
         """Read the engine's own counts when scraped, so that the hot path pays nothing."""
         live = Gauge("matcher_resting_orders", "Orders that rest on the books.", registry=self._registry)
         live.set_function(lambda: engine.live_order_count)
         finished = Gauge("matcher_remembered_orders", "Finished orders still remembered.", registry=self._registry)
         finished.set_function(lambda: engine.finished_order_count)
-        levels = Gauge("matcher_book_levels", "Price levels.", ["symbol", "side"], registry=self._registry)
-        trades = Gauge("matcher_matches", "Matches since the log began.", ["symbol"], registry=self._registry)
-        for symbol in engine.symbols:
-            levels.labels(symbol, "bid").set_function(partial(_level_count, engine, symbol, 0))
-            levels.labels(symbol, "ask").set_function(partial(_level_count, engine, symbol, 1))
-            trades.labels(symbol).set_function(partial(engine.match_count, symbol))
+        self._engine = engine
+        self._watch_symbols()
 
     def count_events(self, events: list[Event]) -> None:
-        """Count a batch's private events, and its refusals by reason."""
+        """Count a batch's private events, and its refusals by reason; instruments that it defined are watched too."""
         for kind, count in Tally(map(type, events)).items():
             self._events.labels(kind.__name__).inc(count)
+            if kind is InstrumentDefined:
+                self._watch_symbols()
             if kind is OrderRejected or hasattr(kind, "reason"):
                 self._count_refusals([event for event in events if type(event) is kind])
+
+    def _watch_symbols(self) -> None:
+        engine = self._engine
+        if engine is None:
+            return  # what is caught up with at a start is watched at its end
+        for symbol in engine.symbols:
+            if symbol not in self._symbols:
+                self._symbols.add(symbol)
+                self._levels.labels(symbol, "bid").set_function(partial(_level_count, engine, symbol, 0))
+                self._levels.labels(symbol, "ask").set_function(partial(_level_count, engine, symbol, 1))
+                self._trades.labels(symbol).set_function(partial(engine.match_count, symbol))
 
     def _count_refusals(self, events: list[Event]) -> None:
         for event in events:

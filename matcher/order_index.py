@@ -11,6 +11,7 @@ ever takes no more room than one that trades.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Final
 
 from matcher.orders import OrderState
@@ -19,7 +20,7 @@ from matcher.orders import OrderState
 class OrderIndex:
     """The orders of one shard, by OrderID(37) and by (firm, ClOrdID(11))."""
 
-    __slots__ = ("_finished_orders_max", "_order_ids", "finished", "last_order_id", "live", "retired")
+    __slots__ = ("_finished_orders_max", "_order_ids", "finished", "last_order_id", "live", "on_change", "retired")
 
     def __init__(self, finished_orders_max: int) -> None:
         self.last_order_id = 0
@@ -28,6 +29,8 @@ class OrderIndex:
         """In the order in which they finished; unlike a plain dict, it gives its oldest entry at once."""
         self.retired: Final[deque[tuple[str, str, int]]] = deque()
         """(firm, ClOrdID, order id), oldest first; the order may be forgotten already."""
+        self.on_change: Callable[[OrderState | None, OrderState], None] | None = None
+        """Told of every new state of an order, before and after, if anybody keeps accounts of them."""
         self._finished_orders_max = finished_orders_max
         self._order_ids: dict[str, dict[str, int]] = {}
 
@@ -44,6 +47,10 @@ class OrderIndex:
             return None
         return self.live.get(order_id) or self.finished.get(order_id)
 
+    def get(self, order_id: int) -> OrderState | None:
+        """The order with an OrderID(37); None when it is unknown or forgotten."""
+        return self.live.get(order_id) or self.finished.get(order_id)
+
     def name(self, order: OrderState) -> None:
         """Let the order's current ClOrdID lead to it."""
         self._names_of(order.firm)[order.cl_ord_id] = order.order_id
@@ -57,6 +64,8 @@ class OrderIndex:
 
     def keep(self, order: OrderState) -> None:
         """Keep the order's newest state: as live while anything of it is left, else as finished."""
+        if self.on_change is not None:
+            self.on_change(self.get(order.order_id), order)
         if order.leaves_qty_lots:
             self.live[order.order_id] = order
             return
@@ -69,17 +78,21 @@ class OrderIndex:
     def check(self) -> None:
         """Assert that quantities add up and that every ClOrdID leads where it should."""
         for order in self.live.values():
-            assert order.qty_lots == order.cum_qty_lots + order.leaves_qty_lots
+            assert order.cum_qty_lots + order.leaves_qty_lots <= order.qty_lots
             assert order.leaves_qty_lots > 0
             assert order.cum_qty_lots >= 0
-            assert self._order_ids[order.firm][order.cl_ord_id] == order.order_id
+            self._check_name(order)
         for order in self.finished.values():
             assert order.leaves_qty_lots == 0
             assert order.cum_qty_lots <= order.qty_lots
-            assert self._order_ids[order.firm][order.cl_ord_id] == order.order_id
+            self._check_name(order)
         assert not self.live.keys() & self.finished.keys()
         known = len(self.live) + len(self.finished) + len(self.retired)
         assert sum(map(len, self._order_ids.values())) <= known, "a ClOrdID was not forgotten"
+
+    def _check_name(self, order: OrderState) -> None:
+        if order.cl_ord_id:  # the sides of a quote have none
+            assert self._order_ids[order.firm][order.cl_ord_id] == order.order_id
 
     def _names_of(self, firm: str) -> dict[str, int]:
         names = self._order_ids.get(firm)
@@ -89,5 +102,6 @@ class OrderIndex:
 
     def _forget_name(self, firm: str, cl_ord_id: str, order_id: int) -> None:
         # Once its order was forgotten, the firm may have used the ClOrdID again: that one stays.
-        if self._order_ids[firm].get(cl_ord_id) == order_id:
-            del self._order_ids[firm][cl_ord_id]
+        names = self._order_ids.get(firm)
+        if names is not None and names.get(cl_ord_id) == order_id:
+            del names[cl_ord_id]

@@ -9,22 +9,32 @@ from typing import Final, Literal
 
 import msgspec
 
+from matcher.instructions import Instructions
+
 Side = Literal["1", "2"]
 """Side(54)."""
 BUY: Final = "1"
 SELL: Final = "2"
 
-OrdType = Literal["1", "2"]
+OrdType = Literal["1", "2", "3", "4", "K", "P"]
 """OrdType(40)."""
 MARKET: Final = "1"
 LIMIT: Final = "2"
+STOP: Final = "3"
+"""A market order once its trigger price is reached; a take-profit (J) is one that waits for the other direction."""
+STOP_LIMIT: Final = "4"
+MARKET_TO_LIMIT: Final = "K"
+PEGGED: Final = "P"
 
-TimeInForce = Literal["0", "1", "3", "4"]
+TimeInForce = Literal["0", "1", "2", "3", "4", "6", "7"]
 """TimeInForce(59)."""
 DAY: Final = "0"
 GOOD_TILL_CANCEL: Final = "1"
+AT_THE_OPENING: Final = "2"
 IMMEDIATE_OR_CANCEL: Final = "3"
 FILL_OR_KILL: Final = "4"
+GOOD_TILL_DATE: Final = "6"
+AT_THE_CLOSE: Final = "7"
 
 OrdStatus = Literal["0", "1", "2", "4", "8", "C"]
 """OrdStatus(39)."""
@@ -41,12 +51,12 @@ QTY_LOTS_MAX: Final = 9 * 10**10
 """The greatest order quantity. Price times quantity, and any sum over a full book, then fit into 64 signed bits."""
 
 
-class OrderState(msgspec.Struct, frozen=True, array_like=True):
+class OrderState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
     One order as it stood right after an event: all that an ExecutionReport(8) has to restate.
 
-    `qty_lots == cum_qty_lots + leaves_qty_lots` while the order lives; a finished order has
-    `leaves_qty_lots == 0` and what is missing to `qty_lots` was canceled.
+    `cum_qty_lots + leaves_qty_lots <= qty_lots`; what is missing was canceled: at the end of the order, by
+    self-match prevention (decrement), or because a trade was busted. A finished order has `leaves_qty_lots == 0`.
     """
 
     order_id: int
@@ -63,7 +73,7 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
     ord_type: OrdType
     time_in_force: TimeInForce
     price_ticks: int
-    """Price(44); 0 for a market order."""
+    """Price(44); 0 for an order without one."""
     qty_lots: int
     """OrderQty(38)."""
     leaves_qty_lots: int
@@ -73,3 +83,5 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
     cum_value: int
     """Sum of fill price in ticks times fill quantity in lots: AvgPx(6) is `cum_value / cum_qty_lots`, exactly."""
     ord_status: OrdStatus
+    instructions: Instructions | None = None
+    """None for a plain order, as most are."""

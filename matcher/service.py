@@ -16,6 +16,9 @@ still on its way. Then the position is read anew, a few times.
 
 Whatever waits in ORD while the last writes are on their way is answered by the next write (micro-batching): an idle
 venue adds no delay, and the cost of a write is shared the more the busier it is.
+
+A leader is a writer on ORD<k> too (`own_records`): before it answers anything it announces what of the configuration
+the log does not have yet (`announcements`), and while it leads it says what time it is (`clock`).
 """
 
 import asyncio
@@ -28,24 +31,39 @@ import structlog
 
 from bus import background
 from bus.connection import Bus, BusError, PubAck, PubFailure
-from bus.publisher import WRONG_LAST_SEQ, ChainPublisher, Fenced, store_after
+from bus.publisher import BATCH_RECORDS_MAX, WRONG_LAST_SEQ, ChainPublisher, Fenced, store_after
 from bus.reader import LogMessage, LogReader
-from bus.records import RecordError, decode_exec, decode_ord, encode_exec, split
-from bus.streams import last_seq, read_record
-from bus.subjects import exec_stream, exec_subject, ord_stream
-from configs.loader import Venue
-from matcher import snapshot_files
+from bus.records import RecordError, decode_exec, decode_ord, encode_exec, encode_parts
+from bus.streams import ForeignStream, last_seq, read_record
+from bus.subjects import exec_stream, exec_subject, ord_stream, status_subject
+from configs.loader import Venue, check_reloadable
+from matcher import clock, snapshot_files, status
+from matcher.announcements import announcements
+from matcher.clock import Clock
 from matcher.engine import Engine
-from matcher.events import Event, MarketDataIncrement
+from matcher.events import Event, OperatorAnswered
+from matcher.increments import MarketDataIncrement
+from matcher.instruments import Instrument
 from matcher.metrics import MatcherMetrics
+from matcher.operator_commands import DefineInstrument, Limits, SetLimits
+from matcher.own_records import OwnRecords, writer_id
 from matcher.snapshot import SnapshotError
 
 log = structlog.get_logger()
 
 EXEC_WRITES_MAX: Final = 2
 """EXEC writes on their way at once: one being stored while the next is prepared."""
+WHOLE_ITEMS_MAX: Final = 3_000
+"""Events and increments in one EXEC record; those of a longer answer are spread over several."""
+PART_BYTES: Final = 1 << 16
+"""Of such a record: whoever reads them takes one at a time, some ms of work, and does other work between two."""
+_ITEM_BYTES: Final = 512
+"""More than an event takes on average."""
+_PARTS_MAX: Final = BATCH_RECORDS_MAX // 2
 EPOCH_ATTEMPTS_MAX: Final = 20
 """How often a starting matcher tries to be the next writer of an EXEC that others write to."""
+ANNOUNCEMENT_PATIENCE_S: Final = 10.0
+"""How long a starting matcher waits for its announcements to be stored before it answers without them."""
 
 
 class LogBroken(Exception):
@@ -66,23 +84,31 @@ class MatcherService:
     def __init__(self, bus: Bus, venue: Venue, shard: int, snapshots: Path, metrics: MatcherMetrics) -> None:
         self._bus = bus
         self._shard = shard
+        self._writer_id = writer_id(shard)
+        self._venue = venue
         self._config = venue.config.matcher
-        self._instruments = [venue.instruments[symbol] for symbol in venue.symbols_of(shard)]
         self._snapshots = snapshots
         self._metrics = metrics
-        self._record_bytes_max = bus.payload_bytes_max // 2
+        self._bytes_max = bus.payload_bytes_max // 2
         self._next_snapshot_seq = 0
         self._saving: asyncio.Task[None] | None = None
         self._consumed_seq = 0
         self._unsaved: tuple[int, bytes] | None = None
+        self._clock_wakes = asyncio.Event()
+        self._known = dict(venue.instruments)
+        """Of all shards, as the configurations have them that this process went by."""
+        self._defined: dict[str, Instrument] = {}
+        self._limits: dict[tuple[str, str], Limits] = {}
+        """What this process has announced, which the engine may not have read yet."""
 
     async def start(self) -> None:
         """
-        Take over the shard: a new epoch, and the engine as it stood at the last answer.
+        Take over the shard: a new epoch, the engine as it stood at the last answer, and the configuration announced.
 
         Raises:
             BusError: JetStream does not answer, or takes no record.
             Fenced: Another matcher leads this shard, and was faster each time.
+            ForeignStream: An instrument has other units in the log than in the configuration.
             LogBroken: The logs do not fit each other, or a record cannot be read.
         """
         position = await self._lead()
@@ -92,7 +118,9 @@ class MatcherService:
         await self._reader.start()
         try:
             await self._catch_up(position.consumed_input_seq)
-        except LogBroken:
+            await self._announce()
+            self._end_status = await self._bus.subscribe(status_subject(self._shard), self._on_status_request)
+        except (LogBroken, ForeignStream):
             await self._reader.stop()
             raise
         self._metrics.epoch.set(self._epoch)
@@ -111,12 +139,15 @@ class MatcherService:
         """
         stopping = asyncio.create_task(stop.wait())
         working = asyncio.create_task(self._match_for_ever())
-        endings: set[asyncio.Future[Any]] = {stopping, working, self._publisher.failed}
+        timing = asyncio.create_task(clock.keep(self._clock, self._own_records, self._clock_wakes))
+        endings: set[asyncio.Future[Any]] = {stopping, working, timing, self._publisher.failed}
         ended, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        working.cancel()
-        await asyncio.gather(stopping, working, return_exceptions=True)
+        for task in (stopping, working, timing):
+            task.cancel()
+        await asyncio.gather(stopping, working, timing, return_exceptions=True)
         await self._reader.stop()
+        if self._bus.is_connected:
+            await self._end_status()
         for ending in ended:
             ending.result()
 
@@ -125,6 +156,7 @@ class MatcherService:
             batch = await self._reader.next_batch(self._config.batch_records_max)
             self._metrics.lag.set(batch[-1].pending)
             events, increments = self._apply(batch)
+            self._clock_wakes.set()
             await self._write(batch[0].seq, batch[-1].seq, events, increments)
             self._snapshot_when_due()
 
@@ -141,6 +173,8 @@ class MatcherService:
             answers = self.engine.apply_record(
                 record.gateway_id, record.boot, record.record_number, record.commands, message.seq
             )
+            if record.gateway_id == self._writer_id:
+                _tell_of_refusals(answers[0])
             events += answers[0]
             increments += answers[1]
             commands += len(record.commands)
@@ -170,18 +204,25 @@ class MatcherService:
     def _records(
         self, first: int, last: int, events: list[Event], increments: list[MarketDataIncrement]
     ) -> list[bytes]:
-        """One record, or where that would be too large, several that are stored together and consume with the last."""
-        whole = self._encode(first, last, events, increments)
-        bytes_max = self._record_bytes_max
-        if len(whole) <= bytes_max:
+        """One record; or for a long answer several, which are stored together and consume with the last."""
+        items = len(events) + len(increments)
+        if items <= WHOLE_ITEMS_MAX and len(whole := self._encode(first, last, events, increments)) <= self._bytes_max:
             return [whole]
+        # An answer of millions of events makes larger records, not more of them than one batch may have.
+        bytes_max = min(max(PART_BYTES, items * _ITEM_BYTES // _PARTS_MAX), self._bytes_max)
         return [
-            *(self._encode(first, first - 1, part, []) for part in split(events, bytes_max=bytes_max)),
-            *(self._encode(first, first - 1, [], part) for part in split(increments, bytes_max=bytes_max)),
+            *(self._encode(first, first - 1, part, []) for part in encode_parts(events, bytes_max=bytes_max)),
+            *(self._encode(first, first - 1, [], part) for part in encode_parts(increments, bytes_max=bytes_max)),
             self._encode(first, last, [], []),
         ]
 
-    def _encode(self, first: int, last: int, events: list[Event], increments: list[MarketDataIncrement]) -> bytes:
+    def _encode(
+        self,
+        first: int,
+        last: int,
+        events: list[Event] | msgspec.Raw,
+        increments: list[MarketDataIncrement] | msgspec.Raw,
+    ) -> bytes:
         return encode_exec(
             shard=self._shard,
             leader_epoch=self._epoch,
@@ -242,13 +283,12 @@ class MatcherService:
         return _Position(exec_seq, record.leader_epoch, record.last_input_seq)
 
     def _restore(self, consumed_input_seq: int) -> Engine:
-        limits = {
-            "orders_max": self._config.orders_max,
-            "finished_orders_max": self._config.finished_orders_max,
-        }
+        orders_max, finished_orders_max = self._config.orders_max, self._config.finished_orders_max
         for path in snapshot_files.newest_first(self._snapshots, input_seq_max=consumed_input_seq):
             try:
-                engine = Engine.restore(path.read_bytes(), self._instruments, **limits)
+                engine = Engine.restore(
+                    path.read_bytes(), orders_max=orders_max, finished_orders_max=finished_orders_max
+                )
                 if engine.shard != self._shard:
                     raise SnapshotError(f"the snapshot is of shard {engine.shard}, not {self._shard}")
             except (OSError, SnapshotError) as error:
@@ -256,13 +296,72 @@ class MatcherService:
                 continue
             log.info("snapshot_loaded", path=str(path), input_seq=engine.last_input_seq)
             return engine
-        return Engine(self._shard, self._instruments, **limits)
+        return Engine(self._shard, orders_max=orders_max, finished_orders_max=finished_orders_max)
 
     async def _catch_up(self, consumed_input_seq: int) -> None:
         """Apply what is answered already, in silence."""
         while self.engine.last_input_seq < consumed_input_seq:
             left = consumed_input_seq - self.engine.last_input_seq
             self._apply(await self._reader.next_batch(min(left, self._config.batch_records_max)))
+
+    # The venue's own commands
+
+    async def _announce(self) -> None:
+        """
+        Begin to write to ORD: the configuration, and what is due already.
+
+        Whoever is admitted by this leader writes after it: so nobody's order meets an instrument that is configured
+        but not defined yet.
+        """
+        self._clock = Clock(self.engine, self._venue)
+        self._own_records = OwnRecords(self._bus, shard=self._shard, leader_epoch=self._epoch)
+        self._own_records.begin(time.time_ns())
+        self._put_announcements()
+        try:
+            async with asyncio.timeout(ANNOUNCEMENT_PATIENCE_S):
+                await self._own_records.settle()
+        except TimeoutError:
+            log.warning("announcements_wait", stream=ord_stream(self._shard), hint="is the log full?")
+
+    def reconfigure(self, venue: Venue) -> None:
+        """
+        Announce what another configuration says, to hold from now on; ports and bounds of the process stay.
+
+        Raises:
+            ConfigError: Instruments would get other units, or other shards; nothing is announced.
+        """
+        check_reloadable(self._venue.config.shards, self._known | self.engine.instruments, venue)
+        self._known |= venue.instruments
+        self._venue = venue
+        self._put_announcements()
+        self._clock.reconfigure(venue)
+        self._clock_wakes.set()
+
+    def _put_announcements(self) -> None:
+        batch = announcements(
+            self._venue,
+            self._shard,
+            defined=self.engine.instruments,
+            instruments={**self.engine.configured_instruments, **self._defined},
+            limits={**self.engine.configured_limits, **self._limits},
+            received_ns=time.time_ns(),
+        )
+        for command in (command for _, commands in batch for command in commands):
+            if isinstance(command, DefineInstrument):
+                self._defined[command.symbol] = command.instrument
+            elif isinstance(command, SetLimits):
+                self._limits[command.firm, command.session_id] = command.limits
+        if batch:
+            log.info("configuration_announced", shard=self._shard, commands=sum(len(each) for _, each in batch))
+        self._own_records.put(batch)
+
+    def _on_status_request(self, _subject: str, payload: bytes, reply_subject: str) -> None:
+        if not reply_subject:
+            return  # nobody waits for an answer
+        try:
+            self._bus.publish_now(reply_subject, status.answer(self.engine, payload, leader_epoch=self._epoch))
+        except BusError:
+            log.warning("status_unsent", reply_subject=reply_subject)
 
     # Snapshots
 
@@ -290,3 +389,9 @@ class MatcherService:
         else:
             self._metrics.snapshots.inc()
             log.info("snapshot_written", input_seq=input_seq, bytes=len(snapshot))
+
+
+def _tell_of_refusals(answers: list[Event]) -> None:
+    for answer in answers:
+        if isinstance(answer, OperatorAnswered) and answer.reason is not None:
+            log.warning("configuration_refused", reason=answer.reason, text=answer.text)

@@ -2,23 +2,32 @@
 All state of an engine as bytes: MessagePack arrays, written by msgspec, with a version and a digest in front.
 
 The bytes are canonical: the same state gives the same bytes in every process, since everything is listed in the order
-in which the log brought it about (queues oldest first, levels best first). Hence the state hash is the digest of them.
-Nothing that can be computed from the rest is written (level sums, the index of ClOrdIDs).
+in which the log brought it about (queues oldest first, levels best first), or by OrderID. Hence the state hash is the
+digest of them. Nothing that can be computed from the rest is written (level sums, indexes, accounts).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
 import msgspec
 
-from matcher.admission import Admission
-from matcher.book import Book, BookSide
 from matcher.events import SessionMark
+from matcher.floor import Floor
+from matcher.increments import Indicative
+from matcher.instructions import AWAITS_CLOSE, AWAITS_REFERENCE, AWAITS_TRIGGER
+from matcher.instruments import Instrument
+from matcher.limit_book import LimitsState
+from matcher.list_book import ListsState
+from matcher.market import Market
+from matcher.operator_commands import ScheduledPhase
 from matcher.order_index import OrderIndex
-from matcher.orders import OrderState
+from matcher.orders import PEGGED, OrderState
+from matcher.phases import Phase
+from matcher.quote_book import QuotesState
+from matcher.trade_memory import TradesState
 
-SNAPSHOT_VERSION: Final = 1
+SNAPSHOT_VERSION: Final = 2
 """First element of every snapshot; a reader stops at a version that it does not know."""
 
 
@@ -26,15 +35,28 @@ class SnapshotError(Exception):
     """A snapshot that cannot be used here; the message says why and what to do."""
 
 
-class BookState(msgspec.Struct, frozen=True, array_like=True):
-    """One symbol: its counters, and the resting orders of each side, best price first, then oldest first."""
+class MarketState(msgspec.Struct, frozen=True, array_like=True):
+    """One symbol: its phase, prices and counters, and its live orders by the place where they are."""
 
-    symbol: str
-    md_seq: int
-    last_match_id: int
+    instrument: Instrument
+    phase: Phase
+    phase_ends_ns: int
+    announced_end_ns: int
+    scheduled_phase: ScheduledPhase | None
+    awaited_phase: ScheduledPhase | None
     trading_date: str
+    reference_price_ticks: int
+    last_price_ticks: int
+    last_match_id: int
+    md_seq: int
+    is_dark: bool
+    indicative: Indicative
     bids: list[OrderState]
+    """In the order in which they trade; so are the asks."""
     asks: list[OrderState]
+    waiting: list[OrderState]
+    """Those that are not on the book, by OrderID."""
+    trades: TradesState
 
 
 class RetiredClOrdId(msgspec.Struct, frozen=True, array_like=True):
@@ -69,9 +91,13 @@ class EngineState(msgspec.Struct, frozen=True, array_like=True):
     last_input_seq: int
     next_event_index: int
     last_order_id: int
-    books: list[BookState]
+    markets: list[MarketState]
     finished: list[OrderState]
     retired: list[RetiredClOrdId]
+    configured_instruments: list[Instrument]
+    limits: LimitsState
+    lists: ListsState
+    quotes: QuotesState
     gateways: list[GatewayMark]
     sessions: list[SessionMark]
     lanes: list[LaneMark]
@@ -89,24 +115,21 @@ _decode_snapshot = msgspec.msgpack.Decoder(_Snapshot).decode
 _decode_state = msgspec.msgpack.Decoder(EngineState).decode
 
 
-def snapshot_of(
-    shard: int,
-    books: Mapping[str, Book],
-    orders: OrderIndex,
-    admission: Admission,
-    *,
-    last_input_seq: int,
-    next_event_index: int,
-) -> bytes:
+def snapshot_of(floor: Floor, *, last_input_seq: int, next_event_index: int) -> bytes:
     """Write all that an engine knows."""
+    admission = floor.admission
     state = EngineState(
-        shard,
+        floor.shard,
         last_input_seq,
         next_event_index,
-        orders.last_order_id,
-        [_book_state(book, orders.live) for book in books.values()],
-        list(orders.finished.values()),
-        [RetiredClOrdId(*retired) for retired in orders.retired],
+        floor.orders.last_order_id,
+        [_market_state(market, floor.orders) for market in floor.markets.values()],
+        list(floor.orders.finished.values()),
+        [RetiredClOrdId(*retired) for retired in floor.orders.retired],
+        list(floor.configured_instruments.values()),
+        floor.limits.state(),
+        floor.lists.state(),
+        floor.quotes.state(),
         [GatewayMark(gateway_id, *mark) for gateway_id, mark in admission.gateways.items()],
         admission.session_marks(),
         [LaneMark(*lane, *mark) for lane, mark in admission.lanes.items()],
@@ -135,23 +158,26 @@ def state_of(snapshot: bytes) -> EngineState:
     raise SnapshotError("the snapshot is damaged: its digest is wrong; take an older one, or replay the log")
 
 
-def refill(state: EngineState, books: Mapping[str, Book], orders: OrderIndex, admission: Admission) -> None:
+def refill(state: EngineState, floor: Floor) -> None:
     """
-    Put a snapshot's state into the empty parts of a new engine.
+    Put a snapshot's state into the empty floor of a new engine.
 
     Args:
         state: As read.
-        books: By symbol; each symbol of the state must be there.
-        orders: Empty.
-        admission: Empty.
+        floor: Without markets and orders.
     """
+    orders, admission = floor.orders, floor.admission
     orders.last_order_id = state.last_order_id
     for retired in state.retired:
         orders.retire(retired.firm, retired.cl_ord_id, retired.order_id)
     # Current ClOrdIDs come after retired ones: a firm may have used one again once its first order was forgotten.
     _keep(state.finished, orders)
-    for book_state in state.books:
-        _refill_book(book_state, books[book_state.symbol], orders)
+    for market_state in state.markets:
+        _refill_market(market_state, floor.open_market(market_state.instrument), floor)
+    floor.configured_instruments.update({each.symbol: each for each in state.configured_instruments})
+    floor.limits.refill(state.limits, orders)
+    floor.lists.refill(state.lists)
+    floor.quotes.refill(state.quotes)
     admission.gateways.update({mark.gateway_id: (mark.boot, mark.record_number) for mark in state.gateways})
     admission.sessions.update(
         {mark.session_id: (mark.session_epoch, mark.durable_msg_seq_num) for mark in state.sessions}
@@ -161,33 +187,77 @@ def refill(state: EngineState, books: Mapping[str, Book], orders: OrderIndex, ad
     )
 
 
-def _book_state(book: Book, live: Mapping[int, OrderState]) -> BookState:
-    return BookState(
-        book.symbol,
-        book.md_seq,
-        book.last_match_id,
-        book.trading_date,
-        _resting(book.bids, live),
-        _resting(book.asks, live),
+def _market_state(market: Market, orders: OrderIndex) -> MarketState:
+    live = orders.live
+    return MarketState(
+        market.instrument,
+        market.phase,
+        market.phase_ends_ns,
+        market.announced_end_ns,
+        market.scheduled_phase,
+        market.awaited_phase,
+        market.trading_date,
+        market.reference_price_ticks,
+        market.last_price_ticks,
+        market.last_match_id,
+        market.md_seq,
+        market.book.is_dark,
+        market.indicative,
+        [live[order_id] for order_id in market.book.bids.queue()],
+        [live[order_id] for order_id in market.book.asks.queue()],
+        [live[order_id] for order_id in sorted(market.held_ids())],
+        market.trade_memory.state(orders),
     )
 
 
-def _resting(side: BookSide, live: Mapping[int, OrderState]) -> list[OrderState]:
-    return [live[order_id] for level in side for order_id in level.order_ids]
-
-
-def _refill_book(state: BookState, book: Book, orders: OrderIndex) -> None:
-    book.md_seq = state.md_seq
-    book.last_match_id = state.last_match_id
-    book.trading_date = state.trading_date
-    for side, resting in ((book.bids, state.bids), (book.asks, state.asks)):
-        _keep(resting, orders)
+def _refill_market(state: MarketState, market: Market, floor: Floor) -> None:
+    market.phase = state.phase
+    market.phase_ends_ns = state.phase_ends_ns
+    market.announced_end_ns = state.announced_end_ns
+    market.scheduled_phase = state.scheduled_phase
+    market.awaited_phase = state.awaited_phase
+    market.trading_date = state.trading_date
+    market.reference_price_ticks = state.reference_price_ticks
+    market.last_price_ticks = market.base_price_ticks = state.last_price_ticks
+    market.last_match_id = state.last_match_id
+    market.md_seq = state.md_seq
+    market.indicative = market.next_indicative = state.indicative
+    market.book.is_dark = market.has_news = state.is_dark
+    market.trade_memory.refill(state.trades)
+    for side, resting in ((market.book.bids, state.bids), (market.book.asks, state.asks)):
+        _keep(resting, floor.orders)
         for order in resting:
             side.add(order)
-    book.forget_changes()
+    _keep(state.waiting, floor.orders)
+    for order in state.waiting:
+        _let_wait(order, market)
+    for order in (*state.bids, *state.asks, *state.waiting):
+        _list_again(order, market, floor)
+    market.has_followers = True  # until the next command has looked
+    market.book.forget_changes()
+
+
+def _let_wait(order: OrderState, market: Market) -> None:
+    assert order.instructions is not None
+    held = order.instructions.held
+    if held == AWAITS_TRIGGER:
+        market.stops.add(order)
+        return
+    waiting = {AWAITS_CLOSE: market.at_close, AWAITS_REFERENCE: market.parked}.get(held, market.unlisted)
+    waiting[order.order_id] = None
+
+
+def _list_again(order: OrderState, market: Market, floor: Floor) -> None:
+    """Note what a live order asks for beyond its place."""
+    market.enlist(order)
+    if order.ord_type == PEGGED:
+        market.pegs[order.order_id] = None
+    if order.instructions is not None and order.instructions.quote_entry_id:
+        floor.quotes.note_side(order)
 
 
 def _keep(kept: Iterable[OrderState], orders: OrderIndex) -> None:
     for order in kept:
-        orders.name(order)
+        if order.cl_ord_id:  # the sides of a quote have none
+            orders.name(order)
         orders.keep(order)

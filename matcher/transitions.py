@@ -6,9 +6,25 @@ functions are the most called of the matcher and keywords would double their cos
 """
 
 from sys import intern
+from typing import Any
+
+from msgspec.structs import replace
 
 from matcher.commands import NewOrder, OrderStatusRequest, ReplaceOrder
-from matcher.orders import CANCELED, EXPIRED, FILLED, NEW, PARTIALLY_FILLED, REJECTED, OrderState, OrdStatus
+from matcher.instructions import ON_BOOK, Instructions
+from matcher.orders import (
+    CANCELED,
+    EXPIRED,
+    FILLED,
+    LIMIT,
+    MARKET,
+    NEW,
+    PARTIALLY_FILLED,
+    REJECTED,
+    STOP,
+    OrderState,
+    OrdStatus,
+)
 
 
 def accepted(command: NewOrder, order_id: int) -> OrderState:
@@ -30,6 +46,7 @@ def accepted(command: NewOrder, order_id: int) -> OrderState:
         0,
         0,
         NEW,
+        command.instructions,
     )
 
 
@@ -51,6 +68,7 @@ def rejected(command: NewOrder) -> OrderState:
         0,
         0,
         REJECTED,
+        command.instructions,
     )
 
 
@@ -94,6 +112,7 @@ def filled(order: OrderState, price_ticks: int, qty_lots: int) -> OrderState:
         order.cum_qty_lots + qty_lots,
         order.cum_value + price_ticks * qty_lots,
         PARTIALLY_FILLED if leaves_qty_lots else FILLED,
+        order.instructions,
     )
 
 
@@ -103,7 +122,7 @@ def canceled(order: OrderState) -> OrderState:
 
 
 def expired(order: OrderState) -> OrderState:
-    """The order after its trading day."""
+    """The order after its time."""
     return _ended(order, EXPIRED)
 
 
@@ -124,14 +143,20 @@ def _ended(order: OrderState, ord_status: OrdStatus) -> OrderState:
         order.cum_qty_lots,
         order.cum_value,
         ord_status,
+        None if order.instructions is None else _at_rest(order.instructions),
     )
 
 
-def replaced(order: OrderState, command: ReplaceOrder) -> OrderState:
+def replaced(order: OrderState, command: ReplaceOrder, instructions: Instructions | None) -> OrderState:
     """
     The order with the terms of a replace, its fills kept; it still belongs to the session that entered it.
 
     A new total that is filled already leaves nothing: OrderQty(38) is then CumQty(14) and the order is FILLED.
+
+    Args:
+        order: As it was.
+        command: The new terms.
+        instructions: Those of the command, and what of the old ones a replace does not touch.
     """
     qty_lots = max(command.qty_lots, order.cum_qty_lots)
     leaves_qty_lots = qty_lots - order.cum_qty_lots
@@ -150,11 +175,51 @@ def replaced(order: OrderState, command: ReplaceOrder) -> OrderState:
         leaves_qty_lots,
         order.cum_qty_lots,
         order.cum_value,
-        _status_after_replace(leaves_qty_lots, order.cum_qty_lots),
+        _status(leaves_qty_lots, order.cum_qty_lots),
+        instructions,
     )
 
 
-def _status_after_replace(leaves_qty_lots: int, cum_qty_lots: int) -> OrdStatus:
+# What only orders with instructions go through.
+
+
+def with_instructions(order: OrderState, **changes: Any) -> OrderState:
+    """The order with some of its instructions changed; a plain one gets some."""
+    if order.instructions is None:
+        return replace(order, instructions=Instructions(**changes))
+    return replace(order, instructions=replace(order.instructions, **changes))
+
+
+def refilled(order: OrderState) -> OrderState:
+    """The order as it comes to its place on the book: an iceberg shows a new slice; any other is as it was."""
+    instructions = order.instructions
+    if instructions is None or instructions.display_qty_lots <= 0:
+        return order
+    return with_instructions(order, shown_qty_lots=min(instructions.display_qty_lots, order.leaves_qty_lots))
+
+
+def triggered(order: OrderState) -> OrderState:
+    """A stop whose price was reached: a market order or a limit order from now on."""
+    ord_type = MARKET if order.ord_type == STOP else LIMIT
+    return with_instructions(replace(order, ord_type=ord_type), held=ON_BOOK)
+
+
+def decremented(order: OrderState, qty_lots: int) -> OrderState:
+    """The order after self-match prevention took a part of what was open, but not all."""
+    order = replace(order, leaves_qty_lots=order.leaves_qty_lots - qty_lots)
+    if order.instructions is None:
+        return order
+    return with_instructions(order, shown_qty_lots=min(order.instructions.shown_qty_lots, order.leaves_qty_lots))
+
+
+def _at_rest(instructions: Instructions) -> Instructions:
+    """The instructions of an order that is finished: nothing is on show and nothing waits."""
+    if not instructions.held and not instructions.shown_qty_lots:
+        return instructions
+    return replace(instructions, held=ON_BOOK, shown_qty_lots=0)
+
+
+def _status(leaves_qty_lots: int, cum_qty_lots: int) -> OrdStatus:
     if not leaves_qty_lots:
         return FILLED
     return PARTIALLY_FILLED if cum_qty_lots else NEW

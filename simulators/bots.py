@@ -20,6 +20,7 @@ import structlog
 
 from configs.loader import BEGIN_STRINGS, SessionConfig, Venue
 from matcher.orders import BUY, Side, TimeInForce
+from matcher.phases import Phase
 from sessions.native.events import MemoryStore
 from simulators.bot_account import Account, LiveOrder, conservation, fills_of
 from simulators.fix_client import FixClient, FixClientError, Received
@@ -277,6 +278,10 @@ class Floor:
         """A bot bought."""
         issue = self.issues[symbol]
         issue.tape.append(issue.instrument.tick.count(last_px))
+
+    def enter_phase(self, symbol: str, phase: Phase) -> None:
+        """A symbol is in this phase from now on: the bots ask for nothing that it does not take."""
+        self.issues[symbol].phase = phase
 
     def summary(self) -> dict[str, Any]:
         """What happened, for the report of a run; complete after `stop`."""

@@ -122,16 +122,17 @@ class Demo:
             )
             started_s = time.monotonic()
             try:
-                await floor.start()
-                self._is_trading = True
-                log.info("demo_trading", **venue.facts(), symbols=list(floor.issues), rate=self._rate)
-                await self._trade(venue, floor)
+                async with _market_data(venue, floor) as reader:
+                    await floor.start()
+                    self._is_trading = True
+                    log.info("demo_trading", **venue.facts(), symbols=list(floor.issues), rate=self._rate)
+                    await self._trade(venue, floor, reader)
                 traded_s = time.monotonic() - started_s
             finally:
                 await floor.stop()
         return {"seconds": round(traded_s, 1), **floor.summary()}
 
-    async def _trade(self, venue: RunningVenue, floor: Floor) -> None:
+    async def _trade(self, venue: RunningVenue, floor: Floor, reader: BookReader) -> None:
         """Let the bots trade until the time is over or someone quits; raises SupervisorError when the venue fails."""
         failing = asyncio.create_task(venue.supervisor.wait_failed())
         quitting = asyncio.create_task(self._quit.wait())
@@ -139,7 +140,7 @@ class Demo:
         try:
             async with contextlib.AsyncExitStack() as stack:
                 if self._has_screen:
-                    ends.add(await stack.enter_async_context(_live_screen(venue, floor, self._quit)))
+                    ends.add(await stack.enter_async_context(_live_screen(venue, floor, reader, self._quit)))
                 await asyncio.wait(ends, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             quitting.cancel()
@@ -149,28 +150,37 @@ class Demo:
 
 
 @contextlib.asynccontextmanager
-async def _live_screen(venue: RunningVenue, floor: Floor, quit_: asyncio.Event) -> AsyncIterator[asyncio.Task[None]]:
-    """A task that keeps the screen fresh while inside."""
+async def _market_data(venue: RunningVenue, floor: Floor) -> AsyncIterator[BookReader]:
+    """The books while inside, for the screen; and their phases for the bots."""
+
+    def on_change(replica: Replica, change: Change, _increment: BookIncrement | None) -> None:
+        if change is not Change.LOST:
+            floor.enter_phase(replica.symbol, replica.phase.phase)
+
     bus = await Bus.connect(venue.venue.config.nats.url, name="demo")
-    reader = BookReader(bus, floor.issues, _ignore_change)
+    reader = BookReader(bus, floor.issues, on_change)
     await reader.start()
     try:
-        with Live(console=Console(), screen=True, auto_refresh=False) as live:
-            screen = _Screen(venue, floor, reader, live, quit_)
-            with Keyboard(screen.on_key):
-                refreshing = asyncio.create_task(screen.refresh_for_ever())
-                try:
-                    yield refreshing
-                finally:
-                    refreshing.cancel()
-                    await asyncio.gather(refreshing, return_exceptions=True)
+        yield reader
     finally:
         await reader.stop()
         await bus.close()
 
 
-def _ignore_change(replica: Replica, change: Change, increment: BookIncrement | None) -> None:
-    """The screen looks at the books when it draws; it need not be called."""
+@contextlib.asynccontextmanager
+async def _live_screen(
+    venue: RunningVenue, floor: Floor, reader: BookReader, quit_: asyncio.Event
+) -> AsyncIterator[asyncio.Task[None]]:
+    """A task that keeps the screen fresh while inside."""
+    with Live(console=Console(), screen=True, auto_refresh=False) as live:
+        screen = _Screen(venue, floor, reader, live, quit_)
+        with Keyboard(screen.on_key):
+            refreshing = asyncio.create_task(screen.refresh_for_ever())
+            try:
+                yield refreshing
+            finally:
+                refreshing.cancel()
+                await asyncio.gather(refreshing, return_exceptions=True)
 
 
 class _Screen:
@@ -222,6 +232,8 @@ class _Screen:
             symbols=self._symbols,
             symbol=self._symbol,
             is_current=replica.is_current,
+            phase=replica.phase.phase,
+            indicative=replica.indicative,
             bids=tuple(replica.book.bids(LEVELS)),
             asks=tuple(replica.book.asks(LEVELS)),
             trades=tuple(replica.book.trades),

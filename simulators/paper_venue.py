@@ -11,7 +11,9 @@ from typing import Final
 from matcher.commands import CancelOrder, NewOrder, ReplaceOrder
 from matcher.engine import Engine
 from matcher.events import CancelRejected, OrderFilled, OrderRejected
+from matcher.instructions import ALLOW_SELF_MATCH
 from matcher.instruments import Instrument
+from matcher.operator_commands import Limits, SetLimits
 from matcher.orders import DAY, LIMIT
 from simulators.flow_audit import Fill, PublicLevel
 from simulators.flow_requests import AnyRequest, CancelRequest, FlowUnits, NewRequest
@@ -41,6 +43,9 @@ class PaperVenue:
     ) -> None:
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self.engine = Engine(0, self._instruments.values(), orders_max=1_000_000, finished_orders_max=1_000_000)
+        # All of the flow comes from one firm here, and in the recording it traded.
+        limits = Limits(self_match_instruction=ALLOW_SELF_MATCH)
+        self.engine.apply(SetLimits("", 0, "", _FIRM, "", limits), 0)
         self._on_fill = on_fill
         self._on_increment = on_increment
         self._on_refusal = on_refusal

@@ -20,8 +20,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from marketdata.messages import Level, Trade
-from matcher.orders import BUY
+from marketdata.messages import IndicativePrice, Level, Trade
+from matcher.orders import BUY, SELL
+from matcher.phases import CONTINUOUS, PHASE_NAMES, Phase
 
 LEVELS: Final = 5
 TRADES: Final = 11
@@ -31,6 +32,7 @@ _BAR_CHARS: Final = 10
 _TAPE_CHARS: Final = 36
 _BID: Final = "green"
 _ASK: Final = "red"
+_AUCTION: Final = "default"
 _DIM: Final = "dim"
 
 
@@ -42,6 +44,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """The one whose book is shown."""
     is_current: bool
     """The book shown is known to be the venue's."""
+    phase: Phase
+    indicative: IndicativePrice | None
+    """What an auction would give; None if nothing would trade, and outside auctions."""
     bids: tuple[Level, ...]
     """Best first, as `asks`."""
     asks: tuple[Level, ...]
@@ -90,11 +95,17 @@ def _book(view: View) -> RenderableType:
     largest = max((level.qty_lots for level in shown), default=1)
     for level in _padded(view.asks)[::-1]:
         _add_level(table, level, _ASK, largest)
-    table.add_row("", "", Text(_spread(view), style=_DIM), "")
+    qty, price = _middle(view)
+    table.add_row("", qty, Text(price, style=_DIM), "")
     for level in _padded(view.bids):
         _add_level(table, level, _BID, largest)
-    title = view.symbol if view.is_current else f"{view.symbol} (waiting for the book)"
-    return Panel(table, title=title, box=box.ROUNDED)
+    return Panel(table, title=_title(view), box=box.ROUNDED)
+
+
+def _title(view: View) -> str:
+    if not view.is_current:
+        return f"{view.symbol} (waiting for the book)"
+    return view.symbol if view.phase == CONTINUOUS else f"{view.symbol} ({PHASE_NAMES[view.phase]})"
 
 
 def _padded(levels: Sequence[Level]) -> list[Level | None]:
@@ -110,11 +121,14 @@ def _add_level(table: Table, level: Level | None, colour: str, largest_lots: int
     table.add_row(str(level.order_count), level.qty, Text(level.price, style=f"bold {colour}"), Text(bar, style=colour))
 
 
-def _spread(view: View) -> str:
+def _middle(view: View) -> tuple[str, str]:
+    """What stands between the sides, as quantity and price: the spread, or what an auction would give."""
+    if view.indicative is not None:
+        return view.indicative.qty, view.indicative.price
     if not (view.bids and view.asks):
-        return "-"
+        return "", "-"
     ticks = view.asks[0].price_ticks - view.bids[0].price_ticks
-    return f"{ticks} tick{'s' * (ticks != 1)}"
+    return "", f"{ticks} tick{'s' * (ticks != 1)}"
 
 
 def _tape(view: View) -> RenderableType:
@@ -125,7 +139,7 @@ def _tape(view: View) -> RenderableType:
     last = list(view.trades)[-TRADES:][::-1]
     for trade in last:
         time = datetime.fromtimestamp(trade.transact_ns // 1_000_000_000, UTC)
-        colour = _BID if trade.aggressor_side == BUY else _ASK
+        colour = {BUY: _BID, SELL: _ASK}.get(trade.aggressor_side, _AUCTION)
         table.add_row(f"{time:%H:%M:%S}", Text(trade.price, style=colour), trade.qty)
     for _ in range(TRADES - len(last)):
         table.add_row("", "", "")

@@ -13,6 +13,7 @@ import msgspec
 
 from matcher.instruments import Instrument
 from matcher.orders import BUY, DAY, IMMEDIATE_OR_CANCEL, SELL, Side, TimeInForce
+from matcher.phases import CONTINUOUS, NEW_AND_REPLACE_PHASES, Phase
 from simulators.bot_account import Account, LiveOrder
 
 NOTIONAL_PER_UNIT: Final = 10_000
@@ -33,6 +34,8 @@ class Issue(msgspec.Struct):
     unit_lots: int
     tape: deque[int]
     """Prices of the last trades, in ticks."""
+    phase: Phase = CONTINUOUS
+    """As far as the bots were told."""
 
     @classmethod
     def of(cls, instrument: Instrument) -> "Issue":
@@ -87,7 +90,9 @@ class MarketMaker:
         self._levels = levels
 
     def act(self, desk: Desk, issue: Issue, rng: random.Random) -> None:
-        """Bring the worst-placed quote into line, or enter the one that is missing."""
+        """Bring the worst-placed quote into line, or enter the one that is missing, as long as orders are taken."""
+        if issue.phase not in NEW_AND_REPLACE_PHASES:
+            return
         side: Side = rng.choice((BUY, SELL))
         wanted = self._wanted(desk, issue, side)
         mine = [o for o in desk.account.orders.values() if o.side == side and o.symbol == issue.instrument.symbol]
@@ -121,7 +126,9 @@ class NoiseTaker:
     name: Final = "noise taker"
 
     def act(self, desk: Desk, issue: Issue, rng: random.Random) -> None:
-        """Send one immediate-or-cancel order a little through the fair value."""
+        """Send one immediate-or-cancel order a little through the fair value, as long as there is trading."""
+        if issue.phase != CONTINUOUS:
+            return
         any_side: Side = rng.choice((BUY, SELL))
         side = _side_towards_flat(desk, issue) or any_side
         through = rng.randint(0, 3) * issue.step_ticks
@@ -134,9 +141,9 @@ class MomentumTrader:
     name: Final = "momentum trader"
 
     def act(self, desk: Desk, issue: Issue, rng: random.Random) -> None:
-        """Follow the tape, if it says anything."""
+        """Follow the tape, if it says anything and there is trading."""
         tape = issue.tape
-        if len(tape) < _TAPE_LENGTH:
+        if issue.phase != CONTINUOUS or len(tape) < _TAPE_LENGTH:
             return
         trend = sum(list(tape)[_TAPE_LENGTH // 2 :]) - sum(list(tape)[: _TAPE_LENGTH // 2])
         if abs(trend) < issue.step_ticks:

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bus.connection import Bus, PubAck, PubFailure
-from bus.reader import LogMessage, LogReader
+from bus.reader import TURN_BYTES, LogMessage, LogReader
 from bus.streams import ensure_shard
 from tests.jetstream import LOG_BYTES_MAX, Server, read_messages
 from tests.processes import until
@@ -74,6 +74,31 @@ async def test_a_batch_has_at_least_one_and_at_most_so_many(log: Bus) -> None:
     await until(lambda: len(reader._queue) == 25)
     assert [len(await reader.next_batch(10)) for _ in range(3)] == [10, 10, 5]
     await reader.stop()
+
+
+async def test_a_batch_ends_with_the_record_that_fills_it(log: Bus) -> None:
+    reader = LogReader(log, stream="ORD0", start_seq=1)
+    await reader.start()
+    await store_all(log, [b"12", b"345", b"6", b"7", b"89"])
+    await until(lambda: len(reader._queue) == 5)
+    batches = [await reader.next_batch(bytes_max=3) for _ in range(2)]
+    assert [[message.payload for message in batch] for batch in batches] == [[b"12", b"345"], [b"6", b"7", b"89"]]
+    await reader.stop()
+
+
+async def test_a_callback_gets_no_more_at_once_than_takes_it_some_ms(log: Bus) -> None:
+    await store_all(log, [bytes(30_000)] * 20)
+    sizes: list[int] = []
+    reader = LogReader(
+        log,
+        stream="ORD0",
+        start_seq=1,
+        on_messages=lambda batch: sizes.append(sum(len(each.payload) for each in batch)),
+    )
+    await reader.start()
+    await until(lambda: sum(sizes) == 20 * 30_000)
+    await reader.stop()
+    assert max(sizes) < TURN_BYTES + 30_000
 
 
 async def test_a_killed_server_leaves_no_gap_and_no_repeat(log: Bus, server: Server) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -24,25 +24,37 @@ from bus.records import (
 )
 from bus.streams import ensure_shard
 from bus.subjects import exec_subject, ord_subject, symbol_token
-from matcher.commands import Command, NewOrder, Request
+from matcher.commands import Command, ListedOrder, NewOrder, QuoteEntry, Request
 from matcher.events import (
     Event,
-    LevelChange,
-    MarketDataIncrement,
+    LeggedOrder,
     OrderAccepted,
     PrivateEvent,
+    QuoteEntryRefused,
     SessionMark,
-    TradePrint,
 )
+from matcher.increments import (
+    Indicative,
+    LevelChange,
+    MarketDataIncrement,
+    PhaseChange,
+    TradePrint,
+    TradeRevision,
+)
+from matcher.instructions import Instructions
+from matcher.instruments import Increment, Instrument, TickBand, TradingRules
+from matcher.operator_commands import Limits, OperatorRequest
 from matcher.orders import PRICE_TICKS_MAX, QTY_LOTS_MAX, OrderState
 from matcher.rejects import RejectReason
 from tests.jetstream import LOG_BYTES_MAX
 
 PAGE = (Path(bus.__path__[0]) / "WIRE.md").read_text()
-HEADS = (Request, PrivateEvent)
+HEADS = (Request, OperatorRequest, PrivateEvent)
 """What tagged structs begin with; their tables number from 1, after the tag."""
 STRUCTS: list[Any] = [
-    *(OrdRecord, ExecRecord, *HEADS, OrderState, SessionMark, MarketDataIncrement, LevelChange, TradePrint),
+    *(OrdRecord, ExecRecord, *HEADS, Instructions, OrderState, ListedOrder, QuoteEntry),
+    *(Instrument, Increment, TradingRules, TickBand, Limits, SessionMark, LeggedOrder, QuoteEntryRefused),
+    *(MarketDataIncrement, LevelChange, TradePrint, PhaseChange, Indicative, TradeRevision),
     *get_args(Command),
     *get_args(Event),
 ]
@@ -62,16 +74,23 @@ def wire_type(hint: Any) -> str:
     """An annotation in the page's words."""
     match get_origin(hint):
         case origin if origin is Literal:
-            return f"char {' '.join(get_args(hint))}"
+            return chars(get_args(hint))
         case origin if origin is list:
             return f"list of {wire_type(get_args(hint)[0])}"
         case origin if origin in (Union, types.UnionType):
             members = get_args(hint)
             if set(members) in ({*get_args(Command)}, {*get_args(Event)}):
                 return "Command" if NewOrder in members else "Event"
+            if all(get_origin(member) is Literal for member in members):
+                return chars([value for member in members for value in get_args(member)])
             (member,) = (member for member in members if member is not types.NoneType)
             return f"{wire_type(member)} or nil"
     return {int: "int", str: "text", bool: "bool", RejectReason: "reason"}.get(hint) or str(hint.__name__)
+
+
+def chars(values: Collection[str]) -> str:
+    """A choice of values, the empty one last."""
+    return " ".join(["char", *filter(None, values), *(["or empty"] if "" in values else [])])
 
 
 def elements(struct: Any) -> Iterator[list[str]]:
@@ -155,7 +174,7 @@ BID = MarketDataIncrement("AAPL", 1, 7, NEW_ORDER.received_ns, [LevelChange("0",
 
 
 def test_the_ord_example_is_what_it_says() -> None:
-    record = OrdRecord(1, "gw1", 1_767_605_399_000_000_000, 2, [NEW_ORDER])
+    record = OrdRecord(RECORD_VERSION, "gw1", 1_767_605_399_000_000_000, 2, [NEW_ORDER])
     assert decode_ord(example("ord")) == record
     assert example("ord") == encode_ord(
         gateway_id="gw1", boot=record.boot, record_number=record.record_number, commands=[NEW_ORDER]

@@ -1,4 +1,4 @@
-"""Replays seeded random commands and prints the state hash, and a digest of all that was answered."""
+"""Replays seeded random commands of all kinds and prints the state hash, and a digest of all that was answered."""
 
 import sys
 from hashlib import sha256
@@ -18,8 +18,11 @@ def replay(seed: int, count: int) -> str:
         answered.update(
             encode(engine.apply_record(f"gw{number}", 1, 1, [GatewayStarted(f"gw{number}", 0)], number + 1))
         )
-    for input_seq, command in seeded_commands(seed, count):
-        answered.update(encode(engine.apply(command, input_seq + 5)))
+    match_ids: dict[str, int] = {}
+    for input_seq, command in seeded_commands(seed, count, match_ids):
+        output = engine.apply(command, input_seq + 5)
+        answered.update(encode(output))
+        match_ids |= {one.symbol: trade.match_id for one in output.increments for trade in one.trades}
     return f"{engine.state_hash()} {answered.hexdigest()}"
 
 

@@ -2,9 +2,17 @@
 
 import pytest
 
-from matcher.commands import Command, EndTradingDay, GatewayStarted, NewOrder, OrderStatusRequest
+from matcher.commands import Command, GatewayStarted, NewOrder, OrderStatusRequest
 from matcher.engine import Engine
-from matcher.events import GatewayAdmitted, OrderAccepted, OrderStatusReported, SessionMark
+from matcher.events import (
+    GatewayAdmitted,
+    InstrumentDefined,
+    OrderAccepted,
+    OrderRejected,
+    OrderStatusReported,
+    SessionMark,
+)
+from matcher.operator_commands import DefineInstrument, EndTradingDay
 from matcher.orders import BUY
 from tests.matcher.desk import instruments
 
@@ -29,6 +37,7 @@ class Log:
         self.input_seq += 2
         events, _ = self.engine.apply_record(gateway_id, boot, number, list(commands), self.input_seq)
         assert [(e.input_seq, e.event_index) for e in events] == [(self.input_seq, i) for i in range(len(events))]
+        events = [event for event in events if not isinstance(event, InstrumentDefined)]
         return [event.order.cl_ord_id if isinstance(event, OrderAccepted) else "admitted" for event in events]
 
 
@@ -51,7 +60,7 @@ def test_any_other_record_is_ignored_whole(boot: int, number: int) -> None:
     assert log.write("gw1", boot, number, order(2, durable=9)) == []
     assert log.engine.last_input_seq == log.input_seq
     assert log.write("gw1", 5, 3, order(2)) == ["A1-1-2"]
-    marks = log.engine._admission.session_marks()
+    marks = log.engine._floor.admission.session_marks()
     assert marks == [SessionMark("A1", 1, 0)], "an ignored record says nothing about sessions"
 
 
@@ -121,15 +130,17 @@ def test_the_admission_says_how_far_the_log_goes_for_each_session() -> None:
     engine.apply_record("gw1", 5, 2, list(told), 2)
     assert engine.apply_record("gw1", 6, 1, [GatewayStarted("gw1", 77)], 9) == (
         [
+            InstrumentDefined(9, 0, 77, "", engine.instruments["TEST"]),
+            InstrumentDefined(9, 1, 77, "", engine.instruments["OTHER"]),
             GatewayAdmitted(
                 input_seq=9,
-                event_index=0,
+                event_index=2,
                 transact_ns=77,
                 requester_session_id="",
                 gateway_id="gw1",
                 boot=6,
                 sessions=[SessionMark("A1", 1, 6), SessionMark("B1", 2, 8), SessionMark("C1", 2, 0)],
-            )
+            ),
         ],
         [],
     )
@@ -167,6 +178,17 @@ def test_all_symbols_that_are_not_traded_here_rise_together() -> None:
     assert [len(events) for events in answers] == [1, 0, 1]
 
 
+def test_what_was_asked_about_a_symbol_before_it_was_traded_stays_seen() -> None:
+    engine = new_engine()
+    [rejected] = engine.apply(order(5, symbol="NEW"), 1).events
+    assert isinstance(rejected, OrderRejected)
+    [new] = instruments("NEW")
+    engine.apply(DefineInstrument("op", 0, "NEW", new), 2)
+    assert engine.apply(order(5, symbol="NEW"), 3).events == []
+    [accepted] = engine.apply(order(6, symbol="NEW"), 4).events
+    assert isinstance(accepted, OrderAccepted)
+
+
 def test_a_repeat_gives_nothing_whatever_it_asks() -> None:
     engine = new_engine()
     status = OrderStatusRequest("A1", 1, 1, 0, 0, "A", "TEST", "a1", "", BUY)
@@ -188,5 +210,5 @@ def test_a_record_gives_its_increments_in_order() -> None:
     engine = new_engine()
     commands = [GatewayStarted("gw1", 0), order(1), order(2, symbol="OTHER"), order(3)]
     events, increments = engine.apply_record("gw1", 5, 1, commands, 4)
-    assert [event.event_index for event in events] == [0, 1, 2, 3]
+    assert [event.event_index for event in events] == [0, 1, 2, 3, 4, 5]
     assert [(i.symbol, i.md_seq, i.input_seq) for i in increments] == [("TEST", 1, 4), ("OTHER", 1, 4), ("TEST", 2, 4)]

@@ -1,7 +1,8 @@
 """What the engine does, scenario by scenario: a few commands, then everything that came of the last one."""
 
 from matcher.commands import NewOrder
-from matcher.events import LevelChange, MarketDataIncrement, OrderAccepted, OrderFilled, Output, TradePrint
+from matcher.events import OrderAccepted, OrderFilled, Output
+from matcher.increments import LevelChange, MarketDataIncrement, TradePrint
 from matcher.orders import (
     BUY,
     FILL_OR_KILL,
@@ -382,6 +383,6 @@ def test_replacing_one_order_for_ever_does_not_fill_the_memory() -> None:
     desk.new("r0", BUY, 1000, 100)
     for number in range(200):
         desk.replace(f"r{number + 1}", f"r{number}", BUY, 1000, 100 + number % 2)
-    assert len(desk.engine._orders.retired) == 10
-    assert sum(map(len, desk.engine._orders._order_ids.values())) == 11
+    assert len(desk.engine._floor.orders.retired) == 10
+    assert sum(map(len, desk.engine._floor.orders._order_ids.values())) == 11
     assert desk.status("r200", BUY) == ["A1 status known #1 r200 0+1000/1000 NEW"]

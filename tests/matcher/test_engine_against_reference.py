@@ -1,108 +1,95 @@
-"""The engine and the slow, obvious reference give the same answers to the same random commands."""
+"""The engine and the slow, obvious reference give the same answers to the same random commands, of all kinds."""
 
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from matcher.commands import ClientRequest, EndTradingDay
+from matcher.commands import Command
 from matcher.engine import Engine
-from matcher.events import MarketDataIncrement, Output
-from simulators.reference import ReferenceEngine
-from tests.matcher.random_commands import (
-    FINISHED_ORDERS_MAX,
-    ORDERS_MAX,
-    SYMBOLS,
-    commands,
-    new_engine,
-    seeded_commands,
-)
+from matcher.events import Event, Output
+from matcher.rejects import RejectReason
+from tests.matcher.compare_with_reference import Pair, shrunken
+from tests.matcher.random_commands import FINISHED_ORDERS_MAX, ORDERS_MAX, commands, seeded_commands
 
-Commands = list[tuple[int, ClientRequest | EndTradingDay]]
-
-
-class PublicReader:
-    """A subscriber: knows nothing but the increments."""
-
-    def __init__(self) -> None:
-        self.md_seq = dict.fromkeys(SYMBOLS, 0)
-        self.levels: dict[tuple[str, str, int], tuple[int, int]] = {}
-
-    def read(self, output: Output) -> None:
-        for increment in output.increments:
-            self.read_increment(increment)
-
-    def read_increment(self, increment: MarketDataIncrement) -> None:
-        assert increment.md_seq == self.md_seq[increment.symbol] + 1
-        assert increment.levels or increment.trades
-        self.md_seq[increment.symbol] += 1
-        for change in increment.levels:
-            key = (increment.symbol, change.side, change.price_ticks)
-            assert (change.action == "0") == (key not in self.levels)
-            if change.action == "2":
-                assert (change.qty_lots, change.order_count) == (0, 0)
-                del self.levels[key]
-            else:
-                assert change.qty_lots >= change.order_count > 0
-                self.levels[key] = (change.qty_lots, change.order_count)
-        bids, asks = self.book(increment.symbol)
-        assert not bids or not asks or bids[0][0] < asks[0][0], "crossed"
-
-    def book(self, symbol: str) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
-        bids, asks = (
-            [(price, *seen) for (name, side, price), seen in self.levels.items() if (name, side) == (symbol, wanted)]
-            for wanted in "12"
-        )
-        return sorted(bids, reverse=True), sorted(asks)
+Commands = list[tuple[int, Command]]
+OF_THE_GATEWAY = {
+    RejectReason.UNSUPPORTED_MESSAGE,
+    RejectReason.MISSING_TAG,
+    RejectReason.NOT_AUTHORIZED,
+    RejectReason.INVALID_CL_ORD_ID,
+    RejectReason.UNSUPPORTED_SIDE,
+    RejectReason.THROTTLED,
+}
+"""Refusals that no engine gives by itself."""
 
 
-def without_texts(output: Output) -> Output:
-    """The reference explains nothing; the texts of RequestRefused are the client's own and stay."""
-    return replace(output, events=[_without_text(event) for event in output.events])
-
-
-def _without_text(event: Any) -> Any:
-    mute = "text" in event.__struct_fields__ and type(event).__name__ != "RequestRefused"
-    return replace(event, text="") if mute else event
-
-
-def assert_same(run: Commands, *, finished_orders_max: int = FINISHED_ORDERS_MAX) -> Engine:
-    engine = new_engine(finished_orders_max=finished_orders_max)
-    reference = ReferenceEngine(SYMBOLS, orders_max=ORDERS_MAX, finished_orders_max=finished_orders_max)
-    reader = PublicReader()
-    for input_seq, command in run:
-        output = engine.apply(command, input_seq)
-        assert without_texts(output) == reference.apply(command, input_seq)
-        engine.check()
-        reader.read(output)
-        for symbol in SYMBOLS:
-            assert engine.levels(symbol) == reference.levels(symbol) == reader.book(symbol)
-    return engine
+def outputs(seed: int, count: int, pair: Pair) -> Iterator[Output]:
+    """What both say to the commands of a seed; raises when they do not say the same."""
+    for input_seq, command in seeded_commands(seed, count, pair.match_ids):
+        yield pair.apply(command, input_seq)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_thousand_random_commands(seed: int) -> None:
-    engine = assert_same(list(seeded_commands(seed, 1000)))
-    # The commands are worth something only if they trade, fill the book and outlive the memory of finished orders.
-    assert engine.match_count("AAA") > 30
-    assert engine.finished_order_count == FINISHED_ORDERS_MAX
+    pair = Pair()
+    trades = sum(len(increment.trades) for output in outputs(seed, 1000, pair) for increment in output.increments)
+    # The commands are worth something only if they trade and outlive the memory of finished orders.
+    assert trades > 30
+    assert pair.engine.finished_order_count == FINISHED_ORDERS_MAX
+
+
+def test_the_commands_reach_everything() -> None:
+    """All kinds of events, restatements, refusals and phases but those that only a gateway gives."""
+    events, restatements, reasons, phases = Counter[str](), Counter[str](), Counter[Any](), Counter[str]()
+    for seed in range(20, 30):
+        for output in outputs(seed, 1000, Pair()):
+            events.update(type(event).__name__ for event in output.events)
+            restatements.update(getattr(event, "restatement_reason", "") for event in output.events)
+            reasons.update(getattr(event, "reason", None) for event in output.events)
+            reasons.update(one.reason for event in output.events for one in getattr(event, "refused", []))
+            phases.update(increment.phase.phase for increment in output.increments if increment.phase is not None)
+    assert {kind.__name__ for kind in get_args(Event)} - {"GatewayAdmitted"} <= set(events)
+    assert {"3", "5", "11", "18", "19", "20", *"CLHBQMU"} <= set(restatements)
+    assert set("123456HC") <= set(phases)
+    assert set(RejectReason) - OF_THE_GATEWAY <= set(reasons)
 
 
 @pytest.mark.parametrize("finished_orders_max", [0, 1, 1000])
 def test_whatever_is_remembered_of_finished_orders(finished_orders_max: int) -> None:
-    assert_same(list(seeded_commands(99, 600)), finished_orders_max=finished_orders_max)
+    for _ in outputs(99, 600, Pair(finished_orders_max=finished_orders_max)):
+        pass
 
 
 @pytest.mark.parametrize("entries_max", [1, 2, 3])
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_fits_into_one_increment(seed: int, entries_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So small a bound that sweeps and ends of days are cut everywhere: the reader checks the book after each part."""
-    monkeypatch.setattr("matcher.book.INCREMENT_ENTRIES_MAX", entries_max)
-    monkeypatch.setattr("simulators.reference.INCREMENT_ENTRIES_MAX", entries_max)
-    engine = assert_same(list(seeded_commands(seed, 600)))
-    assert engine.match_count("AAA") > 10
+    """So small a bound that sweeps and ends of days are cut everywhere: the watch checks the book after each part."""
+    monkeypatch.setattr("matcher.publication.INCREMENT_ENTRIES_MAX", entries_max)
+    monkeypatch.setattr("simulators.reference.public.INCREMENT_ENTRIES_MAX", entries_max)
+    cut = sum(len(output.increments) > 2 for output in outputs(seed, 600, Pair()))
+    assert cut > 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_restored_engine_goes_on_alike(seed: int) -> None:
+    """Every 37 commands the engine is put away and restored from its snapshot; nothing may be lost by it."""
+    pair = Pair()
+    for number, (input_seq, command) in enumerate(seeded_commands(seed, 600, pair.match_ids)):
+        pair.apply(command, input_seq)
+        if number % 37 == 36:
+            dump = pair.engine.dump()
+            pair.engine = Engine.restore(dump, orders_max=ORDERS_MAX, finished_orders_max=FINISHED_ORDERS_MAX)
+            assert pair.engine.dump() == dump
+
+
+def test_a_difference_is_shrunken_to_the_commands_that_make_it() -> None:
+    run: Commands = list(seeded_commands(1, 60))
+    wanted = [run[10], run[40]]
+    assert shrunken(run, lambda shorter: all(one in shorter for one in wanted)) == wanted
 
 
 @st.composite
@@ -114,4 +101,6 @@ def runs(draw: st.DrawFn) -> Commands:
 @settings(max_examples=50, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(runs())
 def test_short_runs_that_can_be_shrunk(run: Commands) -> None:
-    assert_same(run)
+    pair = Pair()
+    for input_seq, command in run:
+        pair.apply(command, input_seq)

@@ -181,7 +181,8 @@ def test_a_refused_request_does_not_use_up_its_cl_ord_id() -> None:
 
 def test_a_full_book_still_trades_and_has_room_again_after_a_cancel() -> None:
     desk = desk_with_orders()
-    assert desk.new("ioc", SELL, 1, 99, time_in_force=IMMEDIATE_OR_CANCEL)[1].startswith("A1 filled 1@99")
+    ioc = desk.new("ioc", SELL, 1, 99, time_in_force=IMMEDIATE_OR_CANCEL, session="B1")
+    assert ioc[1].startswith("B1 filled 1@99")
     desk.cancel("c", "named", BUY)
     assert "accepted" in desk.new("x", BUY, 10, 100)[0]
 

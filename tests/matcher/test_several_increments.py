@@ -4,10 +4,12 @@ from collections.abc import Iterable
 
 from marketdata.book import Book
 from marketdata.messages import encode, public_increment
-from matcher.commands import EndTradingDay, NewOrder
+from matcher.commands import NewOrder
 from matcher.engine import Engine
-from matcher.events import INCREMENT_ENTRIES_MAX, LevelChange, MarketDataIncrement, Output, TradePrint
+from matcher.events import Output
+from matcher.increments import INCREMENT_ENTRIES_MAX, LevelChange, MarketDataIncrement, TradePrint
 from matcher.instruments import DECIMAL_PLACES_MAX, Increment, Instrument
+from matcher.operator_commands import EndTradingDay
 from matcher.orders import BUY, DAY, GOOD_TILL_CANCEL, LIMIT, PRICE_TICKS_MAX, QTY_LOTS_MAX, SELL, Side, TimeInForce
 
 TEST = Instrument("TEST", Increment(1, 2), Increment(1, 0), 100, "USD", 0)
@@ -25,7 +27,8 @@ class Market:
 
     def enter(self, side: Side, price_ticks: int, qty_lots: int, time_in_force: TimeInForce = DAY) -> Output:
         number = self.number + 1
-        head = ("A1", 1, number, number - 1, number * 1000, "A", "TEST")
+        firm = "A" if side == BUY else "B"
+        head = (f"{firm}1", 1, number, number - 1, number * 1000, firm, "TEST")
         return self.do(NewOrder(*head, f"c{number}", "", side, LIMIT, time_in_force, price_ticks, qty_lots))
 
     def end_day(self) -> Output:

@@ -14,15 +14,14 @@ from matcher.engine import Engine
 from matcher.orders import BUY, SELL
 from matcher.snapshot import SNAPSHOT_VERSION, SnapshotError
 from tests.matcher.desk import Desk, instruments
-from tests.matcher.random_commands import FINISHED_ORDERS_MAX, ORDERS_MAX, SYMBOLS, new_engine, seeded_commands
+from tests.matcher.random_commands import FINISHED_ORDERS_MAX, ORDERS_MAX, new_engine, seeded_commands
 from tests.matcher.replay_hash import replay
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def restored(snapshot: bytes, *symbols: str, shard: int = 0) -> Engine:
-    traded = instruments(*(symbols or SYMBOLS), shard=shard)
-    return Engine.restore(snapshot, traded, orders_max=ORDERS_MAX, finished_orders_max=FINISHED_ORDERS_MAX)
+def restored(snapshot: bytes) -> Engine:
+    return Engine.restore(snapshot, orders_max=ORDERS_MAX, finished_orders_max=FINISHED_ORDERS_MAX)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -48,10 +47,10 @@ def test_a_snapshot_keeps_gateways_and_sessions() -> None:
     again = restored(engine.dump())
     assert again.last_input_seq == 7
     assert again.apply_record("gw1", 5, 1, [GatewayStarted("gw1", 0)], 8) == ([], [])
-    [mine] = engine.apply_record("gw1", 6, 1, [GatewayStarted("gw1", 0)], 9)[0]
-    [theirs] = again.apply_record("gw1", 6, 1, [GatewayStarted("gw1", 0)], 9)[0]
+    *_, mine = engine.apply_record("gw1", 6, 1, [GatewayStarted("gw1", 0)], 9)[0]
+    *_, theirs = again.apply_record("gw1", 6, 1, [GatewayStarted("gw1", 0)], 9)[0]
     assert mine == theirs
-    assert len(mine.sessions) == 3
+    assert len(mine.sessions) == 4
 
 
 def test_the_queue_keeps_its_order() -> None:
@@ -59,14 +58,18 @@ def test_the_queue_keeps_its_order() -> None:
     desk.new("a1", BUY, 10, 100)
     desk.new("a2", BUY, 10, 100)
     desk.replace("a3", "a1", BUY, 11, 100)
-    again = Desk(Engine.restore(desk.engine.dump(), instruments("TEST", "OTHER"), orders_max=9, finished_orders_max=9))
+    again = Desk(Engine.restore(desk.engine.dump(), orders_max=9, finished_orders_max=9))
     assert again.new("s1", SELL, 10, 100, session="B1")[2] == "filled 10@100 match 1 resting #2 a2 10+0/10 FILLED"
     assert again.increment == "4: change bid 11@100 x1, trade 10@100 match 1 by ask"
 
 
-def test_instruments_may_be_added() -> None:
-    engine = Engine(0, instruments("AAA"), orders_max=10, finished_orders_max=10)
-    assert restored(engine.dump(), "NEW", "AAA").symbols == ["NEW", "AAA"]
+def test_the_instruments_are_in_the_snapshot_with_their_rules() -> None:
+    desk = Desk(protection_ticks=3)
+    [other] = instruments("NEW", price_band_bps=100)
+    desk.define(other)
+    again = restored(desk.engine.dump())
+    assert list(again.instruments.items()) == list(desk.engine.instruments.items())
+    assert again.symbols == ["TEST", "OTHER", "NEW"]
 
 
 def test_a_smaller_memory_forgets_the_oldest() -> None:
@@ -74,19 +77,9 @@ def test_a_smaller_memory_forgets_the_oldest() -> None:
     for number in range(20):
         desk.new(f"a{number}", BUY, 10, 100)
         desk.cancel(f"c{number}", f"a{number}", BUY)
-    engine = restored(desk.engine.dump(), "TEST", "OTHER")
+    engine = restored(desk.engine.dump())
     engine.check()
     assert engine.finished_order_count == FINISHED_ORDERS_MAX
-
-
-def test_a_snapshot_of_another_shard_is_refused() -> None:
-    with pytest.raises(SnapshotError, match="snapshot of shard 0 cannot restore shard 1"):
-        restored(new_engine().dump(), shard=1)
-
-
-def test_a_snapshot_with_a_symbol_that_is_gone_is_refused() -> None:
-    with pytest.raises(SnapshotError, match="has a book of BBB, which is not among the shard's instruments"):
-        restored(new_engine().dump(), "AAA")
 
 
 def test_another_version_is_refused() -> None:
