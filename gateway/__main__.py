@@ -12,7 +12,7 @@ from bus import background
 from bus.connection import Bus, BusError
 from bus.streams import ForeignStream, ensure_shard
 from configs.loader import Venue
-from gateway import trading_day
+from gateway import definitions
 from gateway.executions import Executions, ExecutionsBroken
 from gateway.fix_inbound import Inbound
 from gateway.fix_outbound import Reports
@@ -24,6 +24,7 @@ from gateway.sequencer import Sequencer
 from marketdata.client import BookReader
 from marketdata.fix_feed import FixFeed
 from marketdata.metrics import FeedMetrics
+from matcher.instruments import Instrument
 from sessions.accounts import Accounts
 from sessions.port import Application, Engine, EngineError
 from venue.process import (
@@ -70,6 +71,7 @@ async def _serve(
             max_bytes=config.nats.log_max_bytes,
             replicas=config.replicas,
             units=venue.units_of(shard),
+            elsewhere=venue.symbols_elsewhere(shard),
         )
     metrics = GatewayMetrics()
     accounts = Accounts(venue)
@@ -84,29 +86,53 @@ async def _serve(
         (engine.hold_inbound if crowded else engine.release_inbound)("orders")
 
     sequencer = Sequencer(bus, venue, boot=boot, metrics=metrics, on_crowded=on_crowded)
-    order_entry = OrderEntry(Inbound(venue.instruments), sequencer, accounts, metrics)
+    inbound, reports = Inbound(venue.instruments), Reports(venue.instruments)
+    order_entry = OrderEntry(inbound, sequencer, accounts, metrics)
     feed = FixFeed(send, venue, FeedMetrics(), now_ns=time.time_ns)
     books = BookReader(bus, (), feed.on_change)  # the feed names each symbol that a session subscribes to
     feed.attach(books)
     applications |= {"orders": order_entry, "marketdata": feed}
+
+    traded = dict(venue.instruments)
+
+    def define(instrument: Instrument) -> None:
+        traded[instrument.symbol] = instrument
+        sequencer.define(instrument)
+        inbound.define(instrument)
+        reports.define(instrument)
+        feed.define(instrument)
+
     engine = _open_engine(settings, applications)
     executions = Executions(
         bus,
         engine,
-        Reports(venue.instruments),
+        reports,
         sessions=order_entry.progress,
         gateway_id=config.gateway.id,
         boot=boot,
         shards=config.shards,
         marks_path=marks_path,
         metrics=metrics,
+        on_defined=define,
     )
     order_entry.note_numbers = executions.note_numbers
+    order_entry.log_out = engine.log_out
+    exec_ends = await definitions.ends(bus, config.shards)
     sequencer.announce(config.gateway.id, boot)
+    for instrument in await definitions.learn(bus, exec_ends, gateway_id=config.gateway.id, boot=boot):
+        define(instrument)
     marks = await executions.recover()
     for session_id in order_entry.progress:
         resume(engine, order_entry, session_id, marks.get(session_id))
-    reload = Reload(venue, read_again, engine=engine, order_entry=order_entry, executions=executions, marks=marks)
+    reload = Reload(
+        venue,
+        read_again,
+        engine=engine,
+        order_entry=order_entry,
+        executions=executions,
+        marks=marks,
+        traded=traded,
+    )
     await books.start()
     metrics.watch(
         {
@@ -118,13 +144,11 @@ async def _serve(
     )
     metrics.watch_engine(engine)
     metrics_port = serve_metrics(config.gateway.metrics_port)
-    trading_day_clock = background.start(trading_day.keep(sequencer, config.trading_day_end), name="trading day")
     engine.start()
     reloading = background.start(reload.keep(reload_wanted), name="reload")
     notify_ready(fix_port=config.gateway.fix_port, metrics_port=metrics_port)
     await stop.wait()
     reloading.cancel()
-    trading_day_clock.cancel()
     await executions.stop()
     await books.stop()
     await asyncio.to_thread(engine.stop)

@@ -7,7 +7,7 @@ answer are durable. Positions and marks (`sent_marks`) make a restarted gateway 
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,8 @@ from gateway import sent_marks
 from gateway.fix_outbound import Report, ReportError, Reports
 from gateway.metrics import GatewayMetrics
 from gateway.sent_marks import AlreadySent, SentMark
-from matcher.events import Event, GatewayAdmitted, SessionMark
+from matcher.events import Event, GatewayAdmitted, InstrumentDefined, SessionMark
+from matcher.instruments import Instrument
 from sessions.port import Engine
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ class Executions:
         shards: int,
         marks_path: Path,
         metrics: GatewayMetrics,
+        on_defined: Callable[[Instrument], None] = lambda _instrument: None,
     ) -> None:
         self._bus = bus
         self._engine = engine
@@ -69,6 +71,7 @@ class Executions:
         self._boot = boot
         self._marks_path = marks_path
         self._metrics = metrics
+        self._on_defined = on_defined
         self._marks = sent_marks.load(marks_path, gateway_id, shards)
         self._candidates: dict[str, _Candidate] = {}
         self._sessions = list(sessions)
@@ -237,6 +240,9 @@ class Executions:
         for event in events:
             if type(event) is GatewayAdmitted:
                 self._on_admitted(shard, event)
+                continue
+            if type(event) is InstrumentDefined:
+                self._on_defined(event.instrument)
                 continue
             for session_id, body in self._render(shard, message.seq, event):
                 if session_id not in self._handed:

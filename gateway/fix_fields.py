@@ -6,9 +6,12 @@ dropped. A check that fails raises `FieldRefused`, which `fix_inbound` turns int
 """
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
 
+import msgspec
+
+from matcher.contradictions import PRICED, PRICELESS
 from matcher.instruments import Instrument, InvalidDecimal, NotAMultiple
 from matcher.orders import (
     BUY,
@@ -18,9 +21,11 @@ from matcher.orders import (
     IMMEDIATE_OR_CANCEL,
     LIMIT,
     MARKET,
+    MARKET_TO_LIMIT,
     PRICE_TICKS_MAX,
     QTY_LOTS_MAX,
     SELL,
+    STOP,
     OrdType,
     Side,
     TimeInForce,
@@ -32,18 +37,23 @@ ECHO_CHARS_MAX: Final = 64
 
 _REMEMBERED_TEXTS_MAX: Final = 4096
 
-_CL_ORD_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,36}")
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,36}")
 
 _SIDES: Final[Mapping[str, Side]] = {BUY: BUY, SELL: SELL}
-_ORD_TYPES: Final[Mapping[str, OrdType]] = {MARKET: MARKET, LIMIT: LIMIT}
-_TIMES_IN_FORCE: Final[Mapping[str, TimeInForce]] = {
+
+PLAIN_ORD_TYPES: Final[Mapping[str, OrdType]] = {MARKET: MARKET, LIMIT: LIMIT}
+PLAIN_TIMES_IN_FORCE: Final[Mapping[str, TimeInForce]] = {
     DAY: DAY,
     GOOD_TILL_CANCEL: GOOD_TILL_CANCEL,
     IMMEDIATE_OR_CANCEL: IMMEDIATE_OR_CANCEL,
     FILL_OR_KILL: FILL_OR_KILL,
 }
-_RESTING_ORD_TYPES: Final[Mapping[str, OrdType]] = {LIMIT: LIMIT}
-_RESTING_TIMES: Final[Mapping[str, TimeInForce]] = {DAY: DAY, GOOD_TILL_CANCEL: GOOD_TILL_CANCEL}
+PLAIN_RESTING_ORD_TYPES: Final[Mapping[str, OrdType]] = {LIMIT: LIMIT}
+PLAIN_RESTING_TIMES: Final[Mapping[str, TimeInForce]] = {DAY: DAY, GOOD_TILL_CANCEL: GOOD_TILL_CANCEL}
+"""What an order may say that has no special instruction at all: nearly every order. Others go by `fix_instructions`."""
+
+MARKET_IF_TOUCHED: Final = "J"
+"""OrdType(40) of a take-profit: here a stop (3) that waits for the other direction."""
 
 _TAG_NAMES: Final = {
     "11": "ClOrdID",
@@ -53,13 +63,45 @@ _TAG_NAMES: Final = {
     "44": "Price",
     "54": "Side",
     "55": "Symbol",
+    "66": "ListID",
+    "68": "TotNoOrders",
+    "73": "NoOrders",
+    "117": "QuoteID",
+    "295": "NoQuoteEntries",
+    "296": "NoQuoteSets",
+    "298": "QuoteCancelType",
+    "299": "QuoteEntryID",
+    "530": "MassCancelRequestType",
+    "584": "MassStatusReqID",
+    "585": "MassStatusReqType",
+    "1385": "ContingencyType",
 }
 _REQUIRED_TAGS: Final = {
     "D": ("11", "38", "40", "54", "55"),
     "F": ("11", "41", "54", "55"),
     "G": ("11", "38", "40", "41", "54", "55"),
     "H": ("11", "54", "55"),
+    "E": ("11", "38", "40", "54", "55"),  # of each of its orders; what the list itself needs says `fix_lists`
 }
+_ORDER_MSG_TYPES: Final = ("D", "G", "E")
+
+
+_DECIMAL_NAMES: Final = {
+    "38": "OrderQty",
+    "44": "Price",
+    "99": "StopPx",
+    "110": "MinQty",
+    "111": "MaxFloor",
+    "132": "BidPx",
+    "133": "OfferPx",
+    "134": "BidSize",
+    "135": "OfferSize",
+    "210": "MaxShow",
+    "211": "PegOffsetValue",
+    "1102": "TriggerPrice",
+    "1138": "DisplayQty",
+}
+_PRICELESS_NAMES: Final = {MARKET: "a market order", STOP: "a stop order", MARKET_TO_LIMIT: "a market-to-limit order"}
 
 
 def _tags(text: str) -> frozenset[str]:
@@ -70,7 +112,7 @@ HEADER_TAGS: Final = _tags("8 9 10 34 35 43 49 50 52 56 57 89 93 97 122 142 143 
 """Header and trailer: the engine's business. 115 is NOT_AUTHORIZED; 90, 91, 128, 129, 145, 212 and 213 are refused."""
 
 USED_TAGS: Final = _tags("1 11 38 40 41 44 54 55 59 790")
-"""Tags that make the command."""
+"""Tags that make the command of a plain order, of a cancel and of a status request."""
 
 HARMLESS_TAGS: Final = _tags(
     "21 22 37 47 48 58 60 76 77 81 100 106 107 109 114 167 204 207 354 355 376 377 439 440 447 448 452 453 460 461 "
@@ -88,7 +130,9 @@ HARMLESS_VALUES: Final[Mapping[str, frozenset[str]]] = {
 }
 """Tags accepted with these values only, which say what happens anyway. So is Currency(15) with the instrument's own."""
 
-_ACCEPTED_TAGS: Final = HEADER_TAGS | USED_TAGS | HARMLESS_TAGS
+ACCEPTED_TAGS: Final = HEADER_TAGS | USED_TAGS | HARMLESS_TAGS
+PLAIN_TAGS: Final = ACCEPTED_TAGS - {"97"}
+"""What a plain order has; PossResend(97) asks for more than its terms."""
 
 
 class FieldRefused(Exception):
@@ -99,6 +143,29 @@ class FieldRefused(Exception):
         self.reason = reason
         self.ref_tag = ref_tag
         self.text = text
+
+
+class RequestContext(msgspec.Struct, frozen=True):
+    """What the caller knows of a request besides its tags; see `matcher.commands.Request`."""
+
+    session_id: str
+    session_epoch: int
+    msg_seq_num: int
+    durable_msg_seq_num: int
+    received_ns: int
+    firm: str
+
+    def head(self, symbol: str) -> tuple[str, int, int, int, int, str, str]:
+        """What every command begins with."""
+        return (
+            self.session_id,
+            self.session_epoch,
+            self.msg_seq_num,
+            self.durable_msg_seq_num,
+            self.received_ns,
+            self.firm,
+            symbol,
+        )
 
 
 class Decimals:
@@ -115,7 +182,7 @@ class Decimals:
         """Whole ticks of Price(44), 1 to PRICE_TICKS_MAX; raises FieldRefused."""
         ticks = self._ticks_of.get(text)
         if ticks is None:
-            ticks = _price_ticks(text, self.instrument)
+            ticks = read_ticks(text, self.instrument, "44", RejectReason.INVALID_PRICE)
             _remember(self._ticks_of, text, ticks)
         return ticks
 
@@ -123,9 +190,28 @@ class Decimals:
         """Whole lots of OrderQty(38), 1 to QTY_LOTS_MAX; raises FieldRefused."""
         lots = self._lots_of.get(text)
         if lots is None:
-            lots = _qty_lots(text, self.instrument)
+            lots = read_lots(text, self.instrument, "38", least=1)
             _remember(self._lots_of, text, lots)
         return lots
+
+
+class TradedInstruments:
+    """The instruments that are traded now, by symbol."""
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        self._decimals = {instrument.symbol: Decimals(instrument) for instrument in instruments}
+
+    def define(self, instrument: Instrument) -> None:
+        """Take a new instrument, or new rules of one, which mean nothing here: its units never change."""
+        self._decimals[instrument.symbol] = Decimals(instrument)
+
+    def find(self, symbol: str) -> Decimals:
+        """The units of Symbol(55); raises FieldRefused."""
+        decimals = self._decimals.get(symbol)
+        if decimals is None:
+            text = f"Symbol(55) {quoted(symbol)} is not traded here; send one of the venue's symbols"
+            raise FieldRefused(RejectReason.UNKNOWN_SYMBOL, "55", text)
+        return decimals
 
 
 def check_required(fields: Mapping[str, str], msg_type: str) -> None:
@@ -134,26 +220,42 @@ def check_required(fields: Mapping[str, str], msg_type: str) -> None:
     for tag in _REQUIRED_TAGS[msg_type]:
         if not get(tag):
             raise _missing_tags(fields, msg_type)
-    if get("40") == LIMIT and not get("44") and msg_type in ("D", "G"):
+    if get("40") in PRICED and not get("44") and msg_type in _ORDER_MSG_TYPES:
         raise _missing_tags(fields, msg_type)
+    if "115" in fields:
+        check_authorized(fields)
+
+
+def check_authorized(fields: Mapping[str, str]) -> None:
+    """No firm speaks for another; else raises FieldRefused."""
     if "115" in fields:
         text = "OnBehalfOfCompID(115) is not granted to any session; send each firm's requests on its own session"
         raise FieldRefused(RejectReason.NOT_AUTHORIZED, "115", text)
 
 
+def check_present(fields: Mapping[str, str], msg_type: str, *tags: str) -> None:
+    """These tags are there and not empty; else raises FieldRefused."""
+    missing = sorted((tag for tag in tags if not fields.get(tag)), key=int)
+    if missing:
+        names = ", ".join(f"{_TAG_NAMES[tag]}({tag})" for tag in missing)
+        raise FieldRefused(RejectReason.MISSING_TAG, missing[0], f"MsgType(35) {msg_type} also needs {names}")
+
+
 def _missing_tags(fields: Mapping[str, str], msg_type: str) -> FieldRefused:
     needed = list(_REQUIRED_TAGS[msg_type])
-    if fields.get("40") == LIMIT and msg_type in ("D", "G"):
+    if fields.get("40") in PRICED and msg_type in _ORDER_MSG_TYPES:
         needed.append("44")
-    missing = sorted((tag for tag in needed if not fields.get(tag)), key=int)
-    names = ", ".join(f"{_TAG_NAMES[tag]}({tag})" for tag in missing)
-    return FieldRefused(RejectReason.MISSING_TAG, missing[0], f"MsgType(35) {msg_type} also needs {names}")
+    try:
+        check_present(fields, msg_type, *needed)
+    except FieldRefused as refusal:
+        return refusal
+    raise AssertionError("only called when a tag is missing")
 
 
-def read_cl_ord_id(fields: Mapping[str, str], tag: str) -> str:
-    """ClOrdID(11) or OrigClOrdID(41), as `tag` says; raises FieldRefused."""
+def read_id(fields: Mapping[str, str], tag: str) -> str:
+    """ClOrdID(11), OrigClOrdID(41), or another id by which the client names something; raises FieldRefused."""
     text = fields[tag]
-    if not _CL_ORD_ID.fullmatch(text):
+    if not _ID.fullmatch(text):
         advice = "send 1 to 36 of A-Z, a-z, 0-9, _ and -"
         raise FieldRefused(RejectReason.INVALID_CL_ORD_ID, tag, f"{_TAG_NAMES[tag]}({tag}) {quoted(text)}: {advice}")
     return text
@@ -168,59 +270,33 @@ def read_side(fields: Mapping[str, str]) -> Side:
     return side
 
 
-def read_ord_type(fields: Mapping[str, str]) -> OrdType:
-    """OrdType(40) of a new order; raises FieldRefused."""
-    ord_type = _ORD_TYPES.get(fields["40"])
-    if ord_type is None:
-        text = f"OrdType(40) {quoted(fields['40'])} is not taken here; send 1 (market) or 2 (limit)"
-        raise FieldRefused(RejectReason.UNSUPPORTED_ORD_TYPE, "40", text)
-    return ord_type
+def read_optional_side(fields: Mapping[str, str]) -> Side | Literal[""]:
+    """Side(54) where both are meant if it is left out; raises FieldRefused."""
+    return read_side(fields) if fields.get("54") else ""
 
 
-def read_resting_ord_type(fields: Mapping[str, str]) -> OrdType:
-    """OrdType(40) of an order that rests already; raises FieldRefused."""
-    ord_type = _RESTING_ORD_TYPES.get(fields["40"])
-    if ord_type is None:
-        text = f"OrdType(40) {quoted(fields['40'])}: a resting order stays a limit order; send 2"
-        raise FieldRefused(RejectReason.UNSUPPORTED_ORD_TYPE, "40", text)
-    return ord_type
-
-
-def read_time_in_force(fields: Mapping[str, str]) -> TimeInForce:
-    """TimeInForce(59) of a new order, DAY when left out; raises FieldRefused."""
-    time_in_force = _TIMES_IN_FORCE.get(fields.get("59") or DAY)
-    if time_in_force is None:
-        text = f"TimeInForce(59) {quoted(fields['59'])} is not taken here; send 0 (day), 1 (GTC), 3 (IOC) or 4 (FOK)"
-        raise FieldRefused(RejectReason.UNSUPPORTED_TIME_IN_FORCE, "59", text)
-    return time_in_force
-
-
-def read_resting_time_in_force(fields: Mapping[str, str]) -> TimeInForce:
-    """TimeInForce(59) of an order that rests already, DAY when left out; raises FieldRefused."""
-    time_in_force = _RESTING_TIMES.get(fields.get("59") or DAY)
-    if time_in_force is None:
-        text = f"TimeInForce(59) {quoted(fields['59'])}: a resting order stays day or GTC; send 0 or 1, or cancel it"
-        raise FieldRefused(RejectReason.UNSUPPORTED_TIME_IN_FORCE, "59", text)
-    return time_in_force
-
-
-def check_instructions(fields: Mapping[str, str], instrument: Instrument) -> None:
+def check_tags(fields: Mapping[str, str], accepted: frozenset[str], instrument: Instrument | None = None) -> None:
     """Nothing is asked for that is not carried out, and echoed texts are fit for the wire; else raises FieldRefused."""
-    if not _ACCEPTED_TAGS.issuperset(fields):
-        _check_other_tags(fields, instrument)
+    if not accepted.issuperset(fields):
+        _check_other_tags(fields, accepted, instrument)
+    check_texts(fields)
+
+
+def check_texts(fields: Mapping[str, str]) -> None:
+    """Texts that travel with the order and come back are short and fit for the wire; else raises FieldRefused."""
     if "1" in fields:
-        _check_echoed_text(fields, "1", "Account")
+        check_echoed_text(fields, "1", "Account")
     if "790" in fields:
-        _check_echoed_text(fields, "790", "OrdStatusReqID")
+        check_echoed_text(fields, "790", "OrdStatusReqID")
 
 
-def _check_other_tags(fields: Mapping[str, str], instrument: Instrument) -> None:
+def _check_other_tags(fields: Mapping[str, str], accepted: frozenset[str], instrument: Instrument | None) -> None:
     unsupported = [
         tag
         for tag, value in fields.items()
-        if tag not in _ACCEPTED_TAGS
+        if tag not in accepted
         and value not in HARMLESS_VALUES.get(tag, ())
-        and not (tag == "15" and value == instrument.currency)
+        and not (tag == "15" and instrument is not None and value == instrument.currency)
     ]
     if unsupported:
         unsupported.sort(key=lambda tag: (tag_number(tag), tag))
@@ -229,8 +305,8 @@ def _check_other_tags(fields: Mapping[str, str], instrument: Instrument) -> None
         raise FieldRefused(RejectReason.UNSUPPORTED_INSTRUCTION, unsupported[0], text)
 
 
-def _check_echoed_text(fields: Mapping[str, str], tag: str, name: str) -> None:
-    # These two travel with the order and come back in every report, so they must be short and fit for the wire.
+def check_echoed_text(fields: Mapping[str, str], tag: str, name: str) -> None:
+    """A text that comes back in reports is short and fit for the wire; else raises FieldRefused."""
     text = fields[tag]
     if len(text) > ECHO_CHARS_MAX or not (text.isascii() and text.isprintable()):
         advice = f"send at most {ECHO_CHARS_MAX} printable ASCII characters"
@@ -238,45 +314,52 @@ def _check_echoed_text(fields: Mapping[str, str], tag: str, name: str) -> None:
 
 
 def read_limit_ticks(fields: Mapping[str, str], ord_type: OrdType, decimals: Decimals) -> int:
-    """Price(44) in ticks, which a limit order has and a market order (0) has not; raises FieldRefused."""
-    if ord_type == LIMIT:
-        return decimals.price_ticks(fields["44"])
-    if fields.get("44"):
-        text = f"Price(44) {quoted(fields['44'])} on a market order; leave it out, or send OrdType(40) 2"
-        raise FieldRefused(RejectReason.INVALID_PRICE, "44", text)
-    return 0
+    """Price(44) in ticks, 0 where there is none and the type needs none; raises FieldRefused."""
+    text = fields.get("44")
+    if ord_type in PRICELESS:
+        if text:
+            advice = "leave it out, or send OrdType(40) 2"
+            raise FieldRefused(
+                RejectReason.INVALID_PRICE, "44", f"Price(44) {quoted(text)} on {_PRICELESS_NAMES[ord_type]}; {advice}"
+            )
+        return 0
+    return decimals.price_ticks(text) if text else 0
 
 
-def _qty_lots(text: str, instrument: Instrument) -> int:
-    # Whole lots, 1 to QTY_LOTS_MAX, of OrderQty(38).
+def read_lots(text: str, instrument: Instrument, tag: str, *, least: int) -> int:
+    """Whole lots, `least` to QTY_LOTS_MAX, of a quantity; raises FieldRefused."""
     try:
         lots = instrument.lot.count(text)
     except (InvalidDecimal, NotAMultiple):
-        lots = 0
-    if 1 <= lots <= QTY_LOTS_MAX:
+        lots = -1
+    if least <= lots <= QTY_LOTS_MAX:
         return lots
     advice = f"send a multiple of {instrument.lot}, at most {instrument.lot.text(QTY_LOTS_MAX)}"
-    raise FieldRefused(RejectReason.INVALID_QTY, "38", f"OrderQty(38) {quoted(text)}: {advice}")
+    raise FieldRefused(RejectReason.INVALID_QTY, tag, f"{_DECIMAL_NAMES[tag]}({tag}) {quoted(text)}: {advice}")
 
 
-def _price_ticks(text: str, instrument: Instrument) -> int:
-    # Whole ticks, 1 to PRICE_TICKS_MAX, of Price(44).
-    tick = instrument.tick
+def read_ticks(text: str, instrument: Instrument, tag: str, reason: RejectReason) -> int:
+    """
+    Whole ticks, 1 to PRICE_TICKS_MAX, of a price.
+
+    Raises:
+        FieldRefused: PRICE_OFF_TICK for what is no multiple of the tick, else `reason`.
+    """
+    tick, name = instrument.tick, f"{_DECIMAL_NAMES[tag]}({tag}) {quoted(text)}"
     try:
         ticks = tick.count(text)
     except InvalidDecimal:
         ticks = 0
     except NotAMultiple:
-        # A price both off tick and above the bound is INVALID_PRICE, which stands first; hence the rounded count.
+        # A price both off tick and above the bound is invalid, which stands first; hence the rounded count.
         ticks = int(text.partition(".")[0]) * 10**tick.places // tick.units
         if ticks < PRICE_TICKS_MAX:
             advice = f"send a multiple of the tick {tick}"
-            raise FieldRefused(RejectReason.PRICE_OFF_TICK, "44", f"Price(44) {quoted(text)}: {advice}") from None
+            raise FieldRefused(RejectReason.PRICE_OFF_TICK, tag, f"{name}: {advice}") from None
         ticks = 0
     if 1 <= ticks <= PRICE_TICKS_MAX:
         return ticks
-    advice = f"send a plain decimal above 0, at most {tick.text(PRICE_TICKS_MAX)}"
-    raise FieldRefused(RejectReason.INVALID_PRICE, "44", f"Price(44) {quoted(text)}: {advice}")
+    raise FieldRefused(reason, tag, f"{name}: send a plain decimal above 0, at most {tick.text(PRICE_TICKS_MAX)}")
 
 
 def _remember(counts: dict[str, int], text: str, count: int) -> None:

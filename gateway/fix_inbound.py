@@ -1,8 +1,10 @@
 """
-FIX requests to commands: D, F, G and H of FIX 4.2, 4.4 and 5.0SP2, as `FIX.md` states them.
+FIX requests to commands, in FIX 4.2, 4.4 and 5.0SP2, as `FIX.md` states them.
 
 Every request gives exactly one command. A faulty one gives a `RefusedRequest` with the first fault in the order of
 `RejectReason`; nothing that a client can write raises. The order of the checks is here, each check in `fix_fields`.
+What only few orders say is read by `fix_instructions`, requests of more than one order by `fix_lists`, `fix_quotes` and
+`fix_mass_requests`.
 
 Pure: the caller says when the request came and who sent it.
 """
@@ -12,22 +14,31 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from gateway.fix_fields import (
+    ACCEPTED_TAGS,
     ECHO_CHARS_MAX,
+    PLAIN_ORD_TYPES,
+    PLAIN_RESTING_ORD_TYPES,
+    PLAIN_RESTING_TIMES,
+    PLAIN_TAGS,
+    PLAIN_TIMES_IN_FORCE,
     Decimals,
     FieldRefused,
-    check_instructions,
+    RequestContext,
+    TradedInstruments,
     check_required,
+    check_tags,
+    check_texts,
     printable,
     quoted,
-    read_cl_ord_id,
+    read_id,
     read_limit_ticks,
-    read_ord_type,
-    read_resting_ord_type,
-    read_resting_time_in_force,
     read_side,
-    read_time_in_force,
     tag_number,
 )
+from gateway.fix_instructions import read_terms
+from gateway.fix_lists import read_order_list
+from gateway.fix_mass_requests import read_mass_cancel, read_mass_status_request
+from gateway.fix_quotes import read_mass_quote, read_quote_cancel
 from matcher.commands import (
     CancelOrder,
     ClientRequest,
@@ -37,55 +48,72 @@ from matcher.commands import (
     ReplaceOrder,
 )
 from matcher.instruments import Instrument
+from matcher.orders import DAY, Side
 from matcher.rejects import RejectReason
 
+__all__ = ("Inbound", "RequestContext", "refused", "throttled")
 
-class RequestContext(msgspec.Struct, frozen=True):
-    """What the caller knows of a request besides its tags; see `matcher.commands.Request`."""
+_Reader = Callable[[Mapping[str, str], RequestContext], ClientRequest]
+_GroupReader = Callable[[str, TradedInstruments, RequestContext], ClientRequest]
 
-    session_id: str
-    session_epoch: int
-    msg_seq_num: int
-    durable_msg_seq_num: int
-    received_ns: int
-    firm: str
+_ID_TAGS: dict[str, str] = {"E": "66", "i": "117", "Z": "117", "AF": "584"}
+"""By message: what names it in place of ClOrdID(11)."""
 
 
 class Inbound:
-    """Reads requests about a fixed set of instruments."""
+    """Reads requests about the instruments that are traded."""
 
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
-        self._decimals = {symbol: Decimals(instrument) for symbol, instrument in instruments.items()}
-        self._readers: dict[str, Callable[[Mapping[str, str], RequestContext], ClientRequest]] = {
+        self._instruments = TradedInstruments(instruments.values())
+        self._readers: dict[str, _Reader] = {
             "D": self._new_order,
             "F": self._cancel_order,
             "G": self._replace_order,
             "H": self._order_status_request,
+            "q": self._mass_cancel,
+            "AF": self._mass_status_request,
+        }
+        self._group_readers: dict[str, _GroupReader] = {
+            "E": read_order_list,
+            "i": read_mass_quote,
+            "Z": read_quote_cancel,
         }
 
-    def to_command(self, fields: Mapping[str, str], context: RequestContext) -> ClientRequest:
+    def define(self, instrument: Instrument) -> None:
+        """An instrument is traded from now on, or has new rules."""
+        self._instruments.define(instrument)
+
+    def to_command(self, fields: Mapping[str, str], context: RequestContext, text: str = "") -> ClientRequest:
         """
         Translate one application message; never raises, whatever the fields hold.
 
         Args:
             fields: Tag to value, as `sessions.fix_text.parse` reads them.
             context: Who sent it, and when.
+            text: The message as it came, which lists and quotes need for their repeating groups.
         """
         try:
-            reader = self._readers.get(fields.get("35", ""))
-            if reader is None:
+            msg_type = fields.get("35", "")
+            reader = self._readers.get(msg_type)
+            if reader is not None:
+                return reader(fields, context)
+            group_reader = self._group_readers.get(msg_type)
+            if group_reader is None:
                 raise _unsupported_message(fields)
-            return reader(fields, context)
+            return group_reader(text, self._instruments, context)
         except FieldRefused as refusal:
             return refused(fields, context, refusal.reason, ref_tag=refusal.ref_tag, text=refusal.text)
 
     def _new_order(self, fields: Mapping[str, str], context: RequestContext) -> NewOrder:
         check_required(fields, "D")
-        cl_ord_id = read_cl_ord_id(fields, "11")
-        decimals, side = self._decimals_of(fields), read_side(fields)
-        ord_type, time_in_force = read_ord_type(fields), read_time_in_force(fields)
+        cl_ord_id = read_id(fields, "11")
+        decimals, side = self._instruments.find(fields["55"]), read_side(fields)
+        ord_type = PLAIN_ORD_TYPES.get(fields["40"])
+        time_in_force = PLAIN_TIMES_IN_FORCE.get(fields.get("59") or DAY)
+        if ord_type is None or time_in_force is None or not PLAIN_TAGS.issuperset(fields):
+            return _special_order(fields, context, cl_ord_id, decimals, side)
         account = fields.get("1", "")
-        check_instructions(fields, decimals.instrument)
+        check_texts(fields)
         qty_lots = decimals.qty_lots(fields["38"])
         return NewOrder(
             context.session_id,
@@ -106,9 +134,9 @@ class Inbound:
 
     def _cancel_order(self, fields: Mapping[str, str], context: RequestContext) -> CancelOrder:
         check_required(fields, "F")
-        cl_ord_id, orig_cl_ord_id = read_cl_ord_id(fields, "11"), read_cl_ord_id(fields, "41")
-        decimals, side = self._decimals_of(fields), read_side(fields)
-        check_instructions(fields, decimals.instrument)
+        cl_ord_id, orig_cl_ord_id = read_id(fields, "11"), read_id(fields, "41")
+        decimals, side = self._instruments.find(fields["55"]), read_side(fields)
+        check_tags(fields, ACCEPTED_TAGS, decimals.instrument)
         return CancelOrder(
             context.session_id,
             context.session_epoch,
@@ -124,10 +152,14 @@ class Inbound:
 
     def _replace_order(self, fields: Mapping[str, str], context: RequestContext) -> ReplaceOrder:
         check_required(fields, "G")
-        cl_ord_id, orig_cl_ord_id = read_cl_ord_id(fields, "11"), read_cl_ord_id(fields, "41")
-        decimals, side = self._decimals_of(fields), read_side(fields)
-        ord_type, time_in_force = read_resting_ord_type(fields), read_resting_time_in_force(fields)
-        check_instructions(fields, decimals.instrument)
+        cl_ord_id, orig_cl_ord_id = read_id(fields, "11"), read_id(fields, "41")
+        decimals, side = self._instruments.find(fields["55"]), read_side(fields)
+        ord_type = PLAIN_RESTING_ORD_TYPES.get(fields["40"])
+        time_in_force = PLAIN_RESTING_TIMES.get(fields.get("59") or DAY)
+        if ord_type is None or time_in_force is None or not ACCEPTED_TAGS.issuperset(fields):
+            terms = read_terms(fields, decimals, side, context.received_ns, is_replace=True)
+            return ReplaceOrder(*context.head(decimals.instrument.symbol), cl_ord_id, orig_cl_ord_id, side, *terms)
+        check_texts(fields)
         qty_lots = decimals.qty_lots(fields["38"])
         return ReplaceOrder(
             context.session_id,
@@ -148,28 +180,45 @@ class Inbound:
 
     def _order_status_request(self, fields: Mapping[str, str], context: RequestContext) -> OrderStatusRequest:
         check_required(fields, "H")
-        cl_ord_id = read_cl_ord_id(fields, "11")
-        decimals, side = self._decimals_of(fields), read_side(fields)
-        check_instructions(fields, decimals.instrument)
-        return OrderStatusRequest(
-            context.session_id,
-            context.session_epoch,
-            context.msg_seq_num,
-            context.durable_msg_seq_num,
-            context.received_ns,
-            context.firm,
-            decimals.instrument.symbol,
-            cl_ord_id,
-            fields.get("790", ""),
-            side,
-        )
+        cl_ord_id = read_id(fields, "11")
+        decimals, side = self._instruments.find(fields["55"]), read_side(fields)
+        check_tags(fields, ACCEPTED_TAGS, decimals.instrument)
+        return OrderStatusRequest(*context.head(decimals.instrument.symbol), cl_ord_id, fields.get("790", ""), side)
 
-    def _decimals_of(self, fields: Mapping[str, str]) -> Decimals:
-        decimals = self._decimals.get(fields["55"])
-        if decimals is None:
-            text = f"Symbol(55) {quoted(fields['55'])} is not traded here; send one of the venue's symbols"
-            raise FieldRefused(RejectReason.UNKNOWN_SYMBOL, "55", text)
-        return decimals
+    def _mass_cancel(self, fields: Mapping[str, str], context: RequestContext) -> ClientRequest:
+        return read_mass_cancel(fields, self._instruments, context)
+
+    def _mass_status_request(self, fields: Mapping[str, str], context: RequestContext) -> ClientRequest:
+        return read_mass_status_request(fields, self._instruments, context)
+
+
+def _special_order(
+    fields: Mapping[str, str], context: RequestContext, cl_ord_id: str, decimals: Decimals, side: Side
+) -> NewOrder:
+    """An order that says more than a plain one."""
+    terms = read_terms(fields, decimals, side, context.received_ns)
+    return NewOrder(
+        *context.head(decimals.instrument.symbol),
+        cl_ord_id,
+        fields.get("1", ""),
+        side,
+        *terms,
+        is_poss_resend=fields.get("97") == "Y",
+    )
+
+
+def throttled(fields: Mapping[str, str], context: RequestContext, command: ClientRequest, text: str) -> RefusedRequest:
+    """
+    A request, whatever it says, as the refusal of one too many; about the symbol of its command.
+
+    Args:
+        fields: The request's tags.
+        context: Who sent it, and when.
+        command: What `to_command` made of it.
+        text: The session's allowance, and what to do.
+    """
+    refusal = refused(fields, context, RejectReason.THROTTLED, ref_tag="", text=text)
+    return msgspec.structs.replace(refusal, symbol=command.symbol)
 
 
 def refused(
@@ -203,7 +252,7 @@ def refused(
         reason=reason,
         text=text,
         ref_tag=tag_number(ref_tag),
-        cl_ord_id=echo("11"),
+        cl_ord_id=echo(_ID_TAGS.get(fields.get("35", ""), "11")),
         orig_cl_ord_id=echo("41"),
         ord_status_req_id=echo("790"),
         side=echo("54"),
@@ -216,7 +265,7 @@ def refused(
 
 def _unsupported_message(fields: Mapping[str, str]) -> FieldRefused:
     msg_type = fields.get("35", "")
-    text = f"MsgType(35) {quoted(msg_type)} is not taken here; send D, F, G or H"
-    if msg_type == "V":
+    text = f"MsgType(35) {quoted(msg_type)} is not taken here; send D, F, G, H, E, q, AF, i or Z"
+    if msg_type in ("V", "e"):
         text += "; market data is on a session of kind marketdata"
     return FieldRefused(RejectReason.UNSUPPORTED_MESSAGE, "35", text)

@@ -43,6 +43,10 @@ class GatewayMetrics(Collector):
         self._requests: Tally[str] = Tally()
         self._answers: Tally[type] = Tally()
         self._rejects: Tally[str] = Tally()
+        self.throttled = 0
+        """Requests that were too much for their session's throttle."""
+        self.throttle_logouts = 0
+        """Sessions logged out because they did not stop even then."""
         self._answer_buckets = [0] * (len(_BOUNDS_NS) + 1)
         self._answer_sum_ns = 0
         self._engine: object = None
@@ -94,6 +98,10 @@ class GatewayMetrics(Collector):
         yield _counter("gateway_requests", "Requests received.", "msg_type", self._requests.copy())
         yield _counter("gateway_answers", "Reports handed to sessions.", "event", answers)
         yield _counter("gateway_rejects", "Refusals, by reason.", "reason", self._rejects.copy())
+        yield CounterMetricFamily("gateway_throttled", "Requests beyond their session's throttle.", self.throttled)
+        yield CounterMetricFamily(
+            "gateway_throttle_logouts", "Sessions logged out for sending on and on.", self.throttle_logouts
+        )
         yield self._answer_seconds()
         for name, documentation, label, attribute in _ENGINE_COUNTS:
             count = getattr(self._engine, attribute, None)

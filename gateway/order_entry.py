@@ -4,17 +4,22 @@ Order entry: the application behind the engine for sessions of kind "orders".
 Every application message becomes one command, a refusal included, and is answered through the logs: so each is
 answered exactly once, whatever is killed in between. The exceptions are the client's own rejects of our messages (3
 and j), which ask for nothing.
+
+A session that sends more than its throttle lets through gets refusals for what is too much, in the same way; one that
+does not stop even then is logged out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
 
-from gateway.fix_inbound import Inbound, RequestContext
+from configs.limits import ThrottleLines
+from gateway.fix_inbound import Inbound, RequestContext, throttled
 from gateway.metrics import GatewayMetrics
 from gateway.sequencer import Sequencer
 from gateway.session_progress import SessionProgress
+from gateway.throttle import Throttle, Verdict
 from sessions.accounts import Account, Accounts
 from sessions.fix_text import parse
 from sessions.port import InboundMessage
@@ -35,17 +40,36 @@ class OrderEntry:
         self._sequencer = sequencer
         self._metrics = metrics
         self._firm_of: dict[str, str] = {}
+        self._throttles: dict[str, Throttle] = {}
         self.progress: dict[str, SessionProgress] = {}
         for account in accounts:
             if account.kind == "orders":
                 self.add_session(account)
         self.note_numbers: Callable[[str], None] = lambda _session_id: None
         """Told of a session whose sequence numbers may have begun anew."""
+        self.log_out: Callable[[str, str], None] = lambda _session_id, _text: None
+        """Told of a session that is to be logged out, and why."""
 
     def add_session(self, account: Account) -> None:
         """Take requests of one more session; one that was removed and returns goes on where it was."""
         self._firm_of[account.key.session_id] = account.firm
         self.progress.setdefault(account.key.session_id, SessionProgress())
+
+    def throttle(self, throttles: Mapping[str, ThrottleLines]) -> None:
+        """
+        Take no more requests than this, from now on; a throttle that stays the same goes on where it is.
+
+        Args:
+            throttles: By session; one that is not there sends as many as it likes.
+        """
+        before = self._throttles
+        self._throttles = {
+            session_id: before[session_id]
+            if session_id in before and before[session_id].lines == lines
+            else Throttle(lines)
+            for session_id, lines in throttles.items()
+            if lines.per_second
+        }
 
     def on_logon(self, session_id: str) -> None:
         """Orders live on whether their session is up or not; but its numbers may have begun anew."""
@@ -82,5 +106,19 @@ class OrderEntry:
             message.received_ns,
             self._firm_of[session_id],
         )
-        self._sequencer.submit(self._inbound.to_command(fields, context), progress)
+        command = self._inbound.to_command(fields, context, message.text)
+        throttle = self._throttles.get(session_id)
+        if throttle is None or (verdict := throttle.judge(msg_type, message.received_ns)) is Verdict.TAKEN:
+            self._sequencer.submit(command, progress)
+        else:
+            refusal = throttled(fields, context, command, throttle.text(msg_type))
+            self._sequencer.submit(command, progress, refusal=refusal)
+            self._metrics.throttled += 1
+            if verdict is Verdict.ABUSED:
+                self._end_abuse(session_id, throttle)
         self._metrics.count_request(msg_type)
+
+    def _end_abuse(self, session_id: str, throttle: Throttle) -> None:
+        self._metrics.throttle_logouts += 1
+        log.warning("session_throttled", session=session_id, reason=throttle.abuse_text)
+        self.log_out(session_id, throttle.abuse_text)

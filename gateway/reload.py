@@ -1,9 +1,10 @@
 """
-Sessions that come and go while the gateway runs: what a SIGHUP brings about.
+What a running gateway takes from its configuration anew: what a SIGHUP brings about.
 
-The configuration is read again. What its firms say of sessions holds from then on: new ones may log on, removed ones
-are logged out and may not, a new password counts at the next Logon. All else that differs waits for a restart, and is
-named. A file that cannot be used changes nothing.
+The configuration is read again. What its firms say of sessions and their throttles holds from then on: new ones may
+log on, removed ones are logged out and may not, a new password counts at the next Logon. Limits, instruments and hours
+are the matchers' business, which read the file too and tell the gateway through the log. All else that differs waits
+for a restart, and is named. A file that cannot be used changes nothing.
 
 Orders of a removed session live on. As long as the gateway runs, their reports go into the session's store; after that
 they wait in EXEC. Either way the session gets them when it returns.
@@ -14,11 +15,12 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from configs.loader import ConfigError, Venue, fixed_differences
+from configs.loader import ConfigError, Venue, check_reloadable, fixed_differences
 from gateway.executions import Executions
 from gateway.order_entry import OrderEntry
 from matcher.events import SessionMark
-from sessions.accounts import Account, Accounts
+from matcher.instruments import Instrument
+from sessions.accounts import Account, AccountChanges, Accounts
 from sessions.port import Engine, EngineError, FlexibleEngine
 
 log = structlog.get_logger()
@@ -36,6 +38,7 @@ class Reload:
         order_entry: OrderEntry,
         executions: Executions,
         marks: Mapping[str, SessionMark],
+        traded: Mapping[str, Instrument],
     ) -> None:
         """
         Args:
@@ -45,6 +48,7 @@ class Reload:
             order_entry: Takes their requests.
             executions: Sends their reports.
             marks: See `Executions.recover`.
+            traded: The instruments that are traded now, by symbol.
         """
         self._venue = venue
         self._accounts = Accounts(venue)
@@ -53,6 +57,8 @@ class Reload:
         self._order_entry = order_entry
         self._executions = executions
         self._marks = marks
+        self._traded = traded
+        order_entry.throttle(venue.throttles())
 
     async def keep(self, wanted: asyncio.Event) -> None:
         """Read the configuration again whenever the event is set, until this is cancelled."""
@@ -63,19 +69,27 @@ class Reload:
 
     async def reload(self) -> None:
         """Read it once, and say in the log what came of it."""
-        if not isinstance(self._engine, FlexibleEngine):
-            reason = "the sessions of the QuickFIX engine are fixed; restart the venue, or use --engine native"
-            log.error("configuration_not_reloaded", reason=reason)
-            return
         try:
             venue = await asyncio.to_thread(self._load)
+            check_reloadable(self._venue.config.shards, self._traded, venue)
         except ConfigError as error:
             log.error("configuration_not_reloaded", reason=f"{error}; nothing was changed")
             return
-        self._apply(self._engine, venue)
-
-    def _apply(self, engine: FlexibleEngine, venue: Venue) -> None:
+        fixed = fixed_differences(self._venue, venue)
         changes = self._accounts.changes_to(Accounts(venue))
+        if isinstance(self._engine, FlexibleEngine):
+            self._change_sessions(self._engine, changes)
+        else:
+            fixed += [
+                f"session {name} (QuickFIX)" for name in _names([*changes.added, *changes.removed, *changes.changed])
+            ]
+            log.info("configuration_reloaded", added=[], removed=[], changed=[])
+        self._order_entry.throttle(venue.throttles())
+        fixed += [f"firm and kind of session {name}" for name in _names(changes.moved)]
+        if fixed:
+            log.warning("configuration_needs_restart", ignored=fixed, hint="they count from the venue's next start on")
+
+    def _change_sessions(self, engine: FlexibleEngine, changes: AccountChanges) -> None:
         for account in changes.removed:
             engine.remove_session(account.key.session_id)
             self._accounts.remove(account.key.session_id)
@@ -89,10 +103,6 @@ class Reload:
             removed=_names(changes.removed),
             changed=_names(changes.changed),
         )
-        fixed = fixed_differences(self._venue, venue)
-        fixed += [f"firm and kind of session {name}" for name in _names(changes.moved)]
-        if fixed:
-            log.warning("configuration_needs_restart", ignored=fixed, hint="they count from the venue's next start on")
 
     def _is_added(self, engine: FlexibleEngine, account: Account) -> bool:
         session_id = account.key.session_id

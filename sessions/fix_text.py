@@ -7,7 +7,7 @@ body sorted by tag (repeating groups in their own order), trailer.
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -34,7 +34,7 @@ def parse(text: str) -> dict[str, str]:
     Read a message's fields by tag; of a tag that is there more than once, the first one counts.
 
     The first, because the header comes first: no value that a client puts in its body can pass for its MsgSeqNum(34).
-    For repeating groups see `pairs`.
+    For repeating groups see `split_group` and `pairs`.
     """
     fields = text.split(SOH)[-2::-1]  # backwards, without what follows the last SOH: the first of equal tags is kept
     try:
@@ -53,6 +53,30 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
         tag, equals, value = field.partition("=")
         if equals:
             yield tag, value
+
+
+def split_group(text: str, delimiter: str, outside: Container[str]) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """
+    Take a message with one repeating group apart: what stands outside of it, and its entries in their order.
+
+    Args:
+        text: The message; where its other fields stand, before or after the group, does not matter.
+        delimiter: The tag that begins each entry, such as ClOrdID(11) in a NewOrderList(E).
+        outside: Tags that belong to no entry. Any other tag after a delimiter is part of that entry, so a tag that
+            nobody knows is not lost.
+
+    Returns:
+        Both as `parse` reads: of a tag that is there more than once, in the message or in one entry, the first counts.
+    """
+    message: dict[str, str] = {}
+    entries: list[dict[str, str]] = []
+    entry = message
+    for tag, value in _pairs(text):
+        if tag == delimiter:
+            entry = {}
+            entries.append(entry)
+        (message if tag in outside else entry).setdefault(tag, value)
+    return message, entries
 
 
 def miscounted_group(text: str, delimiters: Mapping[str, str]) -> str | None:

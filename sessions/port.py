@@ -115,6 +115,9 @@ class Engine(Protocol):
             bodies: Each `35=8|...`: MsgType first, then body fields, SOH-terminated; no header, no trailer.
         """
 
+    def log_out(self, session_id: str, text: str) -> None:
+        """End the session's connection with a Logout(5), if it is up; it may log on again, and nothing is lost."""
+
     def hold_inbound(self, kind: str) -> None:
         """Deliver nothing more to the application of one kind of session ("orders", "marketdata"); nothing is lost."""
 

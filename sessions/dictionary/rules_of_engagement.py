@@ -43,10 +43,21 @@ _CLIENT: Final = f"1 76 109 526 583 660 2422 {_PARTIES}"
 _MARKS: Final = (
     "47 77 114 204 376 2404 377 439 440 528 529 581 582 1028 1029 1030 1031 1032 1724 1725 1726 1815 2593( 2594 2595 )"
 )
-_INSTRUCTIONS: Final = "15 18 63 99 110 111 121 126 168 210 423@44,50 432 854 1138"
+_TRIGGERS: Final = "1100 1101 1102 1107 1108 1109"
+_PEGS: Final = "211 1094 835 836"
+_INSTRUCTIONS: Final = (
+    f"15 18 63 99 110 111 121 126 168 210 423@44,50 432 854 1138 {_TRIGGERS} {_PEGS} 2362 2964 7001 7004"
+)
 
 _ORDER: Final = f"55*42 {_INSTRUMENT} 54* 60* 38 40* 44 59 21*42 100 1133 {_CLIENT} {_MARKS} {_INSTRUCTIONS} {_TEXT}"
 """What FIX requires: that a limit order needs its price is the gateway's to say, in an ExecutionReport."""
+
+_LEG: Final = (
+    f"11* 526 67* 583 {_PARTIES} 109 76 1 660 581 63 21 18 110 1138 111 100 1133 81 55*42 {_INSTRUMENT} 54* 114 60 854 "
+    f"38 40 423@44,50 44 99 {_TRIGGERS} 15 376 2404 377 59 168 432 126 47 528 529 582 2593( 2594 2595 ) 121 {_TEXT} 77 "
+    f"204 210 {_PEGS} 439 440 1028 2362 2964 7001 7004"
+)
+"""One order of a list; a group's fields are in the standard's order."""
 
 _SESSION: Final = {
     "0": ("Heartbeat", "112"),
@@ -72,20 +83,34 @@ _APPLICATION: Final = {
     "8": (
         "ExecutionReport",
         "37* 11 41 17* 20* 790 527 150* 39* 103 1 55*42 54* 38 40 44 59 32/150=F 31/150=F 151* 14* 6*4 60 851 "
-        "880@50 1057 58",
+        "880@50 1057 58 18 19 66 99 110 111 126 211 299 378 432 584 636@44,50 836 839@44,50 911 912 1094@50 1107 1108 "
+        "1109 1138@50 1300@50 2362 2964 7001",
     ),
     "9": ("OrderCancelReject", "37* 11* 41*4 39* 1 60 434* 102 58"),
+    "E": ("NewOrderList", f"66* 390 394* 433 1385 68* 893 73*4( {_LEG} )"),
+    "N": ("ListStatus", "66* 429* 82* 431* 1386 83* 444 60 68* 73*4( 11*4 14* 39* 151* 84* 6* )"),
+    "q": ("OrderMassCancelRequest", f"11* 530* 55 {_INSTRUMENT} 54 60* {_TEXT} 7002"),
+    "r": ("OrderMassCancelReport", "11 37* 1369*50@50 530* 531* 532 533 1300@50 55 54 60 58"),
+    "AF": ("OrderMassStatusRequest", f"584* 585* 55 {_INSTRUMENT} 54"),
+    "i": (
+        "MassQuote",
+        f"131 117* 537 301 1@44,50 296*4( 302* 367 304* 893 295*( 299* 55 {_INSTRUMENT} 132 133 134 135 60 15 ) )",
+    ),
+    "b": ("MassQuoteAcknowledgement", "117 297* 300 58 296( 302 304 295( 299 55 368 ) )"),
+    "Z": ("QuoteCancel", f"131 117*4 298* 537@50 301 295*42( 55*42 {_INSTRUMENT} )"),
     "j": ("BusinessMessageReject", "45 372* 379 380* 58"),
     "V": ("MarketDataRequest", f"262* 263* 264* 265 266 267*4( 269* ) 146*4( 55*4 {_INSTRUMENT} )"),
     "W": (
         "MarketDataSnapshotFullRefresh",
-        "262 55*42 779*50@50 83@4 268*4( 269* 270*42 271 272 273 346 1003 2446 83 )",
+        "262 55*42 779*50@50 1682 83@4 268*4( 269* 270*42 271 272 273 276 277 1003 346 574@50 2446 83 )",
     ),
     "X": (
         "MarketDataIncrementalRefresh",
-        "262 268*4( 279* 269/279=0 55 270/279=0 271 272 273 346 1003 2446 83 )",
+        "262 268*4( 279* 269/279=0 278 55 270/279=0 271 272 273 276 277 1003 346 574@50 2446 83 )",
     ),
     "Y": ("MarketDataRequestReject", "262* 281 58"),
+    "e": ("SecurityStatusRequest", f"324* 55*42 {_INSTRUMENT} 15 263* 336 625"),
+    "f": ("SecurityStatus", "324 55*42 336@42 625 326 1174 60 58@44,50"),
 }
 
 _MEMBER: Final = re.compile(

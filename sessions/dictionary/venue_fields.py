@@ -1,13 +1,14 @@
 """
-The FIX fields that the venue's dictionaries name: number, name, type and enumeration in each version.
+The FIX fields that the venue's dictionaries name: number, name and type in each version; values are in `venue_values`.
 
 Facts of the FIX standard, written down for `rules_of_engagement`. A line is a tag, its name and its type; an older
-version's own name or type stands in that version's table. Where a value of an enumeration came with a later version, or
-left with one, the version's list says which values it has.
+version's own name or type stands in that version's table.
 """
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
+
+from sessions.dictionary.venue_values import enumeration
 
 FIX42: Final = "FIX42"
 FIX44: Final = "FIX44"
@@ -17,9 +18,9 @@ FIX50SP2: Final = "FIX50SP2"
 HIGHEST_TAGS: Final[Mapping[str, int]] = {FIX42: 446, FIX44: 956, FIXT11: 1409, FIX50SP2: 2964}
 """The last tag that the standard defines, its later extension packs included, below the user-defined ones."""
 
-_SINGLE: Final = "6 7 B C E J K L M N P Q R S T Z a b c d e f g h i k l m"
+_SINGLE: Final = "6 7 B C J K L M P Q R S T a c d g h k l m"
 _SINCE_44: Final = (
-    "n o p q r s t u v w x y z AA AB AC AD AE AF AG AH AI AJ AK AL AM AN AO AP AQ AR AS AT AU AV AW AX AY AZ BA BB BC "
+    "n o p s t u v w x y z AA AB AC AD AE AG AH AI AJ AK AL AM AN AO AP AQ AR AS AT AU AV AW AX AY AZ BA BB BC "
     "BD BE BF BG BH"
 )
 _SINCE_50: Final = (
@@ -47,6 +48,7 @@ _FIELDS: Final = """
 16 EndSeqNo SEQNUM
 17 ExecID STRING
 18 ExecInst MULTIPLECHARVALUE
+19 ExecRefID STRING
 20 ExecTransType CHAR
 21 HandlInst CHAR
 22 SecurityIDSource STRING
@@ -76,10 +78,16 @@ _FIELDS: Final = """
 59 TimeInForce CHAR
 60 TransactTime UTCTIMESTAMP
 63 SettlType STRING
+66 ListID STRING
+67 ListSeqNo INT
+68 TotNoOrders INT
+73 NoOrders NUMINGROUP
 76 ExecBroker STRING
 77 PositionEffect CHAR
 81 ProcessCode CHAR
+82 NoRpts INT
 83 RptSeq INT
+84 CxlQty QTY
 89 Signature DATA
 90 SecureDataLen LENGTH
 91 SecureData DATA
@@ -102,12 +110,18 @@ _FIELDS: Final = """
 114 LocateReqd BOOLEAN
 115 OnBehalfOfCompID STRING
 116 OnBehalfOfSubID STRING
+117 QuoteID STRING
 121 ForexReq BOOLEAN
 122 OrigSendingTime UTCTIMESTAMP
 123 GapFillFlag BOOLEAN
 126 ExpireTime UTCTIMESTAMP
 128 DeliverToCompID STRING
 129 DeliverToSubID STRING
+131 QuoteReqID STRING
+132 BidPx PRICE
+133 OfferPx PRICE
+134 BidSize QTY
+135 OfferSize QTY
 141 ResetSeqNumFlag BOOLEAN
 142 SenderLocationID STRING
 143 TargetLocationID STRING
@@ -121,6 +135,7 @@ _FIELDS: Final = """
 204 CustomerOrFirm INT
 207 SecurityExchange EXCHANGE
 210 MaxShow QTY
+211 PegOffsetValue FLOAT
 212 XmlDataLen LENGTH
 213 XmlData DATA
 262 MDReqID STRING
@@ -135,12 +150,29 @@ _FIELDS: Final = """
 271 MDEntrySize QTY
 272 MDEntryDate UTCDATEONLY
 273 MDEntryTime UTCTIMEONLY
+276 QuoteCondition MULTIPLESTRINGVALUE
+277 TradeCondition MULTIPLESTRINGVALUE
+278 MDEntryID STRING
 279 MDUpdateAction CHAR
 281 MDReqRejReason CHAR
+295 NoQuoteEntries NUMINGROUP
+296 NoQuoteSets NUMINGROUP
+297 QuoteStatus INT
+298 QuoteCancelType INT
+299 QuoteEntryID STRING
+300 QuoteRejectReason INT
+301 QuoteResponseLevel INT
+302 QuoteSetID STRING
+304 TotNoQuoteEntries INT
+324 SecurityStatusReqID STRING
+326 SecurityTradingStatus INT
+336 TradingSessionID STRING
 346 NumberOfOrders INT
 347 MessageEncoding STRING
 354 EncodedTextLen LENGTH
 355 EncodedText DATA
+367 QuoteSetValidUntilTime UTCTIMESTAMP
+368 QuoteEntryRejectReason INT
 369 LastMsgSeqNumProcessed SEQNUM
 370 OnBehalfOfSendingTime UTCTIMESTAMP
 371 RefTagID INT
@@ -148,16 +180,23 @@ _FIELDS: Final = """
 373 SessionRejectReason INT
 376 ComplianceID STRING
 377 SolicitedFlag BOOLEAN
+378 ExecRestatementReason INT
 379 BusinessRejectRefID STRING
 380 BusinessRejectReason INT
 383 MaxMessageSize LENGTH
 384 NoMsgTypes NUMINGROUP
 385 MsgDirection CHAR
+390 BidID STRING
+394 BidType INT
 423 PriceType INT
+429 ListStatusType INT
+431 ListOrderStatus INT
 432 ExpireDate LOCALMKTDATE
+433 ListExecInstType CHAR
 434 CxlRejResponseTo CHAR
 439 ClearingFirm STRING
 440 ClearingAccount STRING
+444 ListStatusText STRING
 447 PartyIDSource CHAR
 448 PartyID STRING
 452 PartyRole INT
@@ -170,24 +209,40 @@ _FIELDS: Final = """
 527 SecondaryExecID STRING
 528 OrderCapacity CHAR
 529 OrderRestrictions MULTIPLECHARVALUE
+530 MassCancelRequestType CHAR
+531 MassCancelResponse CHAR
+532 MassCancelRejectReason INT
+533 TotalAffectedOrders INT
+537 QuoteType INT
 553 Username STRING
 554 Password STRING
+574 MatchType STRING
 581 AccountType INT
 582 CustOrderCapacity INT
 583 ClOrdLinkID STRING
+584 MassStatusReqID STRING
+585 MassStatusReqType INT
+625 TradingSessionSubID STRING
 627 NoHops NUMINGROUP
 628 HopCompID STRING
 629 HopSendingTime UTCTIMESTAMP
 630 HopRefID SEQNUM
+636 WorkingIndicator BOOLEAN
 660 AcctIDSource INT
 779 LastUpdateTime UTCTIMESTAMP
 789 NextExpectedMsgSeqNum SEQNUM
 790 OrdStatusReqID STRING
 802 NoPartySubIDs NUMINGROUP
 803 PartySubIDType INT
+835 PegMoveType INT
+836 PegOffsetType INT
+839 PeggedPrice PRICE
 851 LastLiquidityInd INT
 854 QtyType INT
 880 TrdMatchID STRING
+893 LastFragment BOOLEAN
+911 TotNumReports INT
+912 LastRptRequested BOOLEAN
 925 NewPassword STRING
 1003 TradeID STRING
 1028 ManualOrderIndicator BOOLEAN
@@ -196,6 +251,13 @@ _FIELDS: Final = """
 1031 CustOrderHandlingInst MULTIPLESTRINGVALUE
 1032 OrderHandlingInstSource INT
 1057 AggressorIndicator BOOLEAN
+1094 PegPriceType INT
+1100 TriggerType CHAR
+1101 TriggerAction CHAR
+1102 TriggerPrice PRICE
+1107 TriggerPriceType CHAR
+1108 TriggerPriceTypeScope CHAR
+1109 TriggerPriceDirection CHAR
 1128 ApplVerID STRING
 1129 CstmApplVerID STRING
 1130 RefApplVerID STRING
@@ -204,6 +266,11 @@ _FIELDS: Final = """
 1137 DefaultApplVerID STRING
 1138 DisplayQty QTY
 1156 ApplExtID INT
+1174 SecurityTradingEvent INT
+1300 MarketSegmentID STRING
+1369 MassActionReportID STRING
+1385 ContingencyType INT
+1386 ListRejectReason INT
 1400 EncryptedPasswordMethod INT
 1401 EncryptedPasswordLen LENGTH
 1402 EncryptedPassword DATA
@@ -213,10 +280,12 @@ _FIELDS: Final = """
 1407 DefaultApplExtID INT
 1408 DefaultCstmApplVerID STRING
 1409 SessionStatus INT
+1682 MDSecurityTradingStatus INT
 1724 OrderOrigination INT
 1725 OriginatingDeptID STRING
 1726 ReceivingDeptID STRING
 1815 TradingCapacity INT
+2362 SelfMatchPreventionID STRING
 2376 PartyRoleQualifier INT
 2404 ComplianceText STRING
 2422 OrderRequestID INT
@@ -224,6 +293,10 @@ _FIELDS: Final = """
 2593 NoOrderAttributes NUMINGROUP
 2594 OrderAttributeType INT
 2595 OrderAttributeValue STRING
+2964 SelfMatchPreventionInstruction INT
+7001 PostOnlyAction CHAR
+7002 MassScope CHAR
+7004 ReportMoves BOOLEAN
 """
 
 _OLDER: Final = {
@@ -238,11 +311,18 @@ _OLDER: Final = {
     36 NewSeqNo INT
     45 RefSeqNum INT
     63 SettlmntTyp CHAR
+    73 NoOrders INT
     77 OpenClose CHAR
     146 NoRelatedSym INT
+    211 PegDifference PRICEOFFSET
     267 NoMDEntryTypes INT
     268 NoMDEntries INT
     272 MDEntryDate UTCDATE
+    276 QuoteCondition MULTIPLEVALUESTRING
+    277 TradeCondition MULTIPLEVALUESTRING
+    295 NoQuoteEntries INT
+    296 NoQuoteSets INT
+    304 TotQuoteEntries INT
     369 LastMsgSeqNumProcessed INT
     383 MaxMessageSize INT
     384 NoMsgTypes INT
@@ -250,83 +330,30 @@ _OLDER: Final = {
     FIX44: """
     18 ExecInst MULTIPLEVALUESTRING
     63 SettlType CHAR
+    276 QuoteCondition MULTIPLEVALUESTRING
+    277 TradeCondition MULTIPLEVALUESTRING
     529 OrderRestrictions MULTIPLEVALUESTRING
+    532 MassCancelRejectReason STRING
     """,
 }
 
-_ADDED: Final[Mapping[str, frozenset[int]]] = {FIX42: frozenset((553, 554, 789)), FIX44: frozenset()}
-"""Fields of a later version that the venue uses in this one as well, to log on with."""
+_SINCE_FIX44: Final = frozenset((530, 531, 532, 533, 584, 585, 636, 835, 836, 839, 911, 912))
+_SINCE_FIX50: Final = frozenset((1094, 1100, 1101, 1102, 1107, 1108, 1109, 1138, 1385, 2362, 2964))
+_ADDED: Final[Mapping[str, frozenset[int]]] = {
+    FIX42: frozenset((553, 554, 789)) | _SINCE_FIX44 | _SINCE_FIX50,
+    FIX44: _SINCE_FIX50,
+}
+"""
+Fields of a later version that the venue uses in this one as well: to log on with, and for what the version has no word.
+
+Only who sends such a field gets one back, 553, 554 and 789 aside.
+"""
+
+_OWN: Final = frozenset((7001, 7002, 7004))
+"""Fields of the venue itself, where no version has a word: the same in all."""
 
 _RETIRED: Final = frozenset((20, 47, 76, 109, 204, 370, 439, 440))
 """Fields that ended with FIX 4.2."""
-
-_VALUES: Final[Mapping[int, str]] = {
-    20: "0=NEW 1=CANCEL 2=CORRECT 3=STATUS",
-    21: "1=AUTOMATED_NO_INTERVENTION 2=AUTOMATED_INTERVENTION_OK 3=MANUAL",
-    39: (
-        "0=NEW 1=PARTIALLY_FILLED 2=FILLED 3=DONE_FOR_DAY 4=CANCELED 5=REPLACED 6=PENDING_CANCEL 7=STOPPED 8=REJECTED "
-        "9=SUSPENDED A=PENDING_NEW B=CALCULATED C=EXPIRED D=ACCEPTED_FOR_BIDDING E=PENDING_REPLACE"
-    ),
-    40: (
-        "1=MARKET 2=LIMIT 3=STOP 4=STOP_LIMIT 5=MARKET_ON_CLOSE 6=WITH_OR_WITHOUT 7=LIMIT_OR_BETTER "
-        "8=LIMIT_WITH_OR_WITHOUT 9=ON_BASIS A=ON_CLOSE B=LIMIT_ON_CLOSE C=FOREX_MARKET D=PREVIOUSLY_QUOTED "
-        "E=PREVIOUSLY_INDICATED F=FOREX_LIMIT G=FOREX_SWAP H=FOREX_PREVIOUSLY_QUOTED I=FUNARI J=MARKET_IF_TOUCHED "
-        "K=MARKET_WITH_LEFT_OVER_AS_LIMIT L=PREVIOUS_FUND_VALUATION_POINT M=NEXT_FUND_VALUATION_POINT P=PEGGED "
-        "Q=COUNTER_ORDER_SELECTION R=STOP_ON_BID_OR_OFFER S=STOP_LIMIT_ON_BID_OR_OFFER"
-    ),
-    54: (
-        "1=BUY 2=SELL 3=BUY_MINUS 4=SELL_PLUS 5=SELL_SHORT 6=SELL_SHORT_EXEMPT 7=UNDISCLOSED 8=CROSS 9=CROSS_SHORT "
-        "A=CROSS_SHORT_EXEMPT B=AS_DEFINED C=OPPOSITE D=SUBSCRIBE E=REDEEM F=LEND G=BORROW H=SELL_UNDISCLOSED"
-    ),
-    59: (
-        "0=DAY 1=GOOD_TILL_CANCEL 2=AT_THE_OPENING 3=IMMEDIATE_OR_CANCEL 4=FILL_OR_KILL 5=GOOD_TILL_CROSSING "
-        "6=GOOD_TILL_DATE 7=AT_THE_CLOSE 8=GOOD_THROUGH_CROSSING 9=AT_CROSSING A=GOOD_FOR_TIME B=GOOD_FOR_AUCTION "
-        "C=GOOD_FOR_MONTH"
-    ),
-    98: "0=NONE 1=PKCS 2=DES 3=PKCS_DES 4=PGP_DES 5=PGP_DES_MD5 6=PEM_DES_MD5",
-    150: (
-        "0=NEW 1=PARTIAL_FILL 2=FILL 3=DONE_FOR_DAY 4=CANCELED 5=REPLACED 6=PENDING_CANCEL 7=STOPPED 8=REJECTED "
-        "9=SUSPENDED A=PENDING_NEW B=CALCULATED C=EXPIRED D=RESTATED E=PENDING_REPLACE F=TRADE G=TRADE_CORRECT "
-        "H=TRADE_CANCEL I=ORDER_STATUS J=TRADE_IN_CLEARING_HOLD K=TRADE_RELEASED_TO_CLEARING L=TRIGGERED M=LOCKED "
-        "N=RELEASED"
-    ),
-    263: "0=SNAPSHOT 1=SNAPSHOT_AND_UPDATES 2=UNSUBSCRIBE",
-    265: "0=FULL_REFRESH 1=INCREMENTAL_REFRESH",
-    269: (
-        "0=BID 1=OFFER 2=TRADE 3=INDEX_VALUE 4=OPENING_PRICE 5=CLOSING_PRICE 6=SETTLEMENT_PRICE 7=SESSION_HIGH "
-        "8=SESSION_LOW 9=VWAP A=IMBALANCE B=TRADE_VOLUME C=OPEN_INTEREST D=COMPOSITE_UNDERLYING_PRICE E=SIMULATED_SELL "
-        "F=SIMULATED_BUY G=MARGIN_RATE H=MID_PRICE J=EMPTY_BOOK K=SETTLE_HIGH L=SETTLE_LOW M=PRIOR_SETTLE "
-        "N=SESSION_HIGH_BID O=SESSION_LOW_OFFER P=EARLY_PRICES Q=AUCTION_CLEARING R=DAILY_ADJUSTMENT_LONG "
-        "S=SWAP_VALUE_FACTOR T=CUMULATIVE_ADJUSTMENT_LONG U=DAILY_ADJUSTMENT_SHORT V=CUMULATIVE_ADJUSTMENT_SHORT "
-        "W=FIXING_PRICE X=CASH_RATE Y=RECOVERY_RATE Z=RECOVERY_RATE_LONG a=RECOVERY_RATE_SHORT b=MARKET_BID "
-        "c=MARKET_OFFER d=SHORT_SALE_MINIMUM e=PREVIOUS_CLOSE g=PRICE_BANDING_THRESHOLD h=DAILY_FINANCING "
-        "i=ACCRUED_FINANCING t=TWAP"
-    ),
-    279: "0=NEW 1=CHANGE 2=DELETE 3=DELETE_THRU 4=DELETE_FROM 5=OVERLAY",
-    385: "R=RECEIVE S=SEND",
-    434: "1=ORDER_CANCEL_REQUEST 2=ORDER_CANCEL_REPLACE_REQUEST",
-}
-
-_VALUES_OF: Final[Mapping[str, Mapping[int, str]]] = {
-    FIX42: {
-        40: "123456789ABCDEFGHIP",
-        54: "123456789",
-        59: "0123456",
-        150: "0123456789ABCDE",
-        269: "0123456789",
-        279: "012",
-    },
-    FIX44: {
-        39: "012346789ABCDE",
-        40: "12346789DEGIJKLMP",
-        54: "123456789ABCDEFG",
-        59: "01234567",
-        150: "03456789ABCDEFGHI",
-        269: "0123456789ABC",
-        279: "012",
-    },
-    FIX50SP2: {150: "03456789ABCDEFGHIJKLMN"},
-}
 
 
 class VersionField(NamedTuple):
@@ -341,6 +368,8 @@ def exists(version: str, tag: int) -> bool:
     """Whether a field is in this version, or added to it by the venue."""
     if tag in _ADDED.get(version, ()):
         return True
+    if tag in _OWN:
+        return version != FIXT11
     return tag <= HIGHEST_TAGS[version] and (version == FIX42 or tag not in _RETIRED)
 
 
@@ -348,9 +377,7 @@ def field(version: str, tag: int) -> VersionField:
     """The field of this number; raises KeyError if no table has it."""
     older = _lines(_OLDER.get(version, ""))
     name, type_name = older.get(tag) or _NEWEST[tag]
-    values = dict(word.split("=") for word in _VALUES.get(tag, "").split())
-    only = _VALUES_OF.get(version, {}).get(tag)
-    return VersionField(name, type_name, {value: values[value] for value in only} if only else values)
+    return VersionField(name, type_name, enumeration(version, tag))
 
 
 def _lines(table: str) -> dict[int, tuple[str, str]]:

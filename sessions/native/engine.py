@@ -194,6 +194,12 @@ class NativeEngine:
         seat.send(bodies, time.time_ns())
         self.wake(seat)
 
+    def log_out(self, session_id: str, text: str) -> None:
+        """See `Engine.log_out`."""
+        if (seat := self._seats[session_id]).session.state is State.UP:
+            self._digest(seat, seat.session.log_out(text, time.time_ns()))
+            self.wake(seat)
+
     def hold_inbound(self, kind: str) -> None:
         """See `Engine.hold_inbound`."""
         self._held.add(kind)

@@ -23,7 +23,11 @@ _NEWEST: Final = "FIX50SP2"  # defines what older versions lack
 
 _SESSION_MSG_TYPES: Final = ("0", "1", "2", "3", "4", "5", "A")
 
-_ORDER_TAGS: Final = (11, 41, 37, 1, 21, 18, 110, 111, 55, 54, 60, 38, 40, 44, 99, 59, 126, 432, 15, 58)
+_INSTRUCTION_TAGS: Final = (
+    *(18, 99, 110, 111, 126, 210, 211, 432, 835, 836, 1094, 1100, 1101, 1102, 1107, 1108, 1109, 1138, 2362, 2964),
+    *(7001, 7004),
+)
+_ORDER_TAGS: Final = (11, 41, 37, 1, 21, 55, 54, 60, 38, 40, 44, 59, 15, 58, *_INSTRUCTION_TAGS)
 
 _TAGS: Final[dict[str, tuple[int, ...]]] = {
     "D": _ORDER_TAGS,
@@ -33,13 +37,25 @@ _TAGS: Final[dict[str, tuple[int, ...]]] = {
     "8": (
         *(37, 11, 41, 790, 17, 20, 150, 39, 103, 378, 1, 55, 54, 38, 40, 44, 59, 32, 31, 151, 14, 6, 60),
         *(570, 851, 880, 1057, 58),
+        *(18, 19, 66, 99, 110, 111, 126, 211, 299, 432, 584, 636, 836, 839, 911, 912, 1094, 1107, 1108, 1109, 1138),
+        *(1300, 2362, 2964, 7001),
     ),
     "9": (37, 11, 41, 39, 1, 434, 102, 60, 58),
+    "E": (66, 390, 394, 433, 1385, 68, 893),
+    "N": (66, 429, 82, 431, 1386, 83, 444, 60, 68),
+    "q": (11, 530, 55, 54, 60, 58, 7002),
+    "r": (11, 37, 1369, 530, 531, 532, 533, 1300, 55, 54, 60, 58),
+    "AF": (584, 585, 55, 54),
+    "i": (131, 117, 537, 301, 1),
+    "b": (117, 297, 300, 58),
+    "Z": (131, 117, 298, 537, 301),
     "j": (45, 372, 379, 380, 58),
     "V": (262, 263, 264, 265, 266),
-    "W": (262, 55, 83, 779),
+    "W": (262, 55, 83, 779, 1682),
     "X": (262,),
     "Y": (262, 281, 58),
+    "e": (324, 55, 15, 263, 336, 625),
+    "f": (324, 55, 336, 625, 326, 1174, 60, 58),
 }
 """Body fields of each application message that the venue reads or sends, in any version; groups apart."""
 
@@ -47,29 +63,60 @@ _Groups = Mapping[int, "tuple[int | _Groups, ...]"]
 
 _PARTIES: Final[_Groups] = {453: (448, 447, 452, {802: (523, 803)})}
 
+_LEG: Final = (
+    *(11, 526, 67, 583, _PARTIES, 109, 76, 1, 660, 581, 63, 21, 18, 110, 1138, 111, 100, 1133, 81, 55, 48, 22, 460),
+    *(461, 167, 207, 106, 107, 54, 114, 60, 854, 38, 40, 423, 44, 99, 1100, 1101, 1102, 1107, 1108, 1109, 15, 376),
+    *(2404, 377, 59, 168, 432, 126, 47, 528, 529, 582, 121, 58, 77, 204, 210, 211, 1094, 835, 836, 439, 440, 1028),
+    *(2362, 2964, 7001, 7004),
+)
+"""An order of a list: all that one may have, for QuickFIX ends a group at a tag that it does not know there."""
+
 _GROUPS: Final[dict[str, _Groups]] = {
     "D": _PARTIES,
     "F": _PARTIES,
     "G": _PARTIES,
     "H": _PARTIES,
+    "E": {73: _LEG},
+    "N": {73: (11, 14, 39, 151, 84, 6)},
+    "i": {296: (302, 367, 304, 893, {295: (299, 55, 48, 22, 132, 133, 134, 135, 60, 15)})},
+    "b": {296: (302, 304, {295: (299, 55, 368)})},
+    "Z": {295: (55, 48, 22)},
     "V": {267: (269,), 146: (55,)},
-    "W": {268: (269, 278, 270, 15, 271, 272, 273, 346, 290, 83, 880, 1003, 2446, 58)},
-    "X": {268: (279, 269, 278, 55, 270, 15, 271, 272, 273, 346, 290, 83, 880, 1003, 2446, 58)},
+    "W": {268: (269, 278, 270, 15, 271, 272, 273, 276, 277, 346, 290, 83, 574, 880, 1003, 2446, 58)},
+    "X": {268: (279, 269, 278, 55, 270, 15, 271, 272, 273, 276, 277, 346, 290, 83, 574, 880, 1003, 2446, 58)},
 }
 """Repeating groups of those messages: the count's tag, then the entry's fields, its delimiter first, and its groups."""
 
-_OPTIONAL_GROUPS: Final = frozenset({453, 802})
+_OPTIONAL_GROUPS: Final = frozenset({453, 802, 295, 296})
 
-_FREE_VALUES: Final = frozenset({447, 452, 803})
-"""Enumerations that are left out: how a firm describes its parties is not the venue's to judge."""
+_FREE_VALUES: Final = frozenset(
+    (
+        *(18, 22, 47, 77, 81, 167, 204, 298, 394, 433, 447, 452, 460, 528, 529, 530, 581, 582, 585, 660, 803, 835, 836),
+        *(1094, 1100, 1101, 1107, 1108, 1109, 1133, 1385, 2964),
+    )
+)
+"""
+Enumerations that are left out: how a firm describes its parties, what the application answers better, and long ones of
+which the venue says a few values only.
+"""
 
 _LOGON_ADDITIONS: Final = (141, 553, 554, 789)
 
+_OWN_FIELDS: Final = {
+    7001: ("PostOnlyAction", "CHAR"),
+    7002: ("MassScope", "CHAR"),
+    7004: ("ReportMoves", "BOOLEAN"),
+}
+"""Fields of the venue itself."""
+
 _ADDED_VALUES: Final = {
+    40: ("J", "K"),
+    59: ("7",),
     102: ("4", "5", "6", "18", "99"),
     103: ("9", "10", "11", "12", "13", "14", "15", "16", "18", "25", "99"),
     150: ("F", "I", "L"),
-    378: ("8", "9", "10", "11", "12", "13", "17", "18", "19", "20"),
+    269: ("A", "Q"),
+    378: ("6", "8", "9", "10", "11", "12", "13", "17", "18", "19", "20", "99"),
     380: ("6", "7", "8", "9", "10"),
     434: ("1", "2"),
 }
@@ -154,6 +201,9 @@ class _Trimmed:
         messages = SubElement(self.root, "messages")
         for msg_type in standard.messages:
             self._add_message(messages, msg_type)
+        if standard is not newest and "8" in standard.messages:
+            for msg_type in [msg_type for msg_type in _TAGS if msg_type not in standard.messages]:
+                self._add_borrowed_message(messages, msg_type)
         self._copy_section("trailer")
         SubElement(self.root, "components")
         self._add_fields()
@@ -185,6 +235,14 @@ class _Trimmed:
         elif msg_type in _TAGS:
             self._add_body(message, msg_type)
 
+    def _add_borrowed_message(self, messages: Element, msg_type: str) -> None:
+        """A message that this version lacks, as the newest one names it; nothing is required, the application asks."""
+        borrowed = self._newest.messages[msg_type]
+        message = SubElement(messages, "message", borrowed.attrib)
+        for tag in _TAGS[msg_type]:
+            if self._exists(tag):
+                SubElement(message, "field", name=self._use(tag).name, required="N")
+
     def _add_to_logon(self, logon: Element) -> None:
         present = {self._standard.tags[child.attrib["name"]] for child in logon}
         for tag in _LOGON_ADDITIONS:
@@ -204,18 +262,21 @@ class _Trimmed:
             required = "N" if count_tag in _OPTIONAL_GROUPS else "Y"
             group = SubElement(parent, "group", name=self._use(count_tag).name, required=required)
             for place, member in enumerate(entry):
+                if isinstance(member, int) and not self._exists(member):
+                    continue
                 if isinstance(member, int):
                     SubElement(group, "field", name=self._use(member).name, required="N" if place else "Y")
                 else:
                     self._add_groups(group, member)
 
     def _exists(self, tag: int) -> bool:
-        return tag in self._standard.fields or tag in self._newest.fields  # ExecTransType(20) ended with FIX 4.2
+        # ExecTransType(20) ended with FIX 4.2.
+        return tag in self._standard.fields or tag in self._newest.fields or tag in _OWN_FIELDS
 
     def _use(self, tag: int) -> _Field:
         """Define a field, as this version does or else as the newest one does."""
         if tag not in self._used:
-            self._used[tag] = self._standard.fields.get(tag) or self._newest.fields[tag]
+            self._used[tag] = self._standard.fields.get(tag) or self._newest.fields.get(tag) or _own_field(tag)
         return self._used[tag]
 
     def _add_fields(self) -> None:
@@ -232,6 +293,11 @@ class _Trimmed:
         newest = self._newest.fields[tag].values if tag in _ADDED_VALUES else {}
         own = self._used[tag].values
         return {value: newest.get(value, f"VALUE_{value}") for value in _ADDED_VALUES.get(tag, ()) if value not in own}
+
+
+def _own_field(tag: int) -> _Field:
+    name, type_name = _OWN_FIELDS[tag]
+    return _Field(tag, name, type_name, {})
 
 
 def _field(element: Element) -> _Field:

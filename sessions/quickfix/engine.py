@@ -58,13 +58,17 @@ INBOUND_MESSAGES_MAX: Final = 10_000
 _FLUSH_S: Final = 1.0
 _LOGOUT_S: Final = 4.0
 _POLL_S: Final = 0.01
-_GROUPED_BODIES: Final = ("35=W\x01", "35=X\x01")
-_GROUP_END: Final = (
-    "10=0\x01"  # QuickFIX drops a group's last entry if no field follows; it writes its own CheckSum(10)
-)
-_MARKET_DATA_REQUEST: Final = "\x0135=V\x01"
+_GROUPED_BODIES: Final = ("35=W\x01", "35=X\x01", "35=N\x01", "35=b\x01")
+# QuickFIX drops a group's last entry if no field follows; it writes its own CheckSum(10).
+_GROUP_END: Final = "10=0\x01"
 _PARTIES: Final = "\x01453="
-_GROUP_DELIMITERS: Final = {"267": "269", "146": "55", "453": "448", "802": "523"}
+_PARTIES_DELIMITERS: Final = {"453": "448", "802": "523"}
+_GROUP_DELIMITERS: Final = {
+    "V": {"267": "269", "146": "55"},
+    "E": {"73": "11"},
+    "i": {"296": "302", "295": "299"},
+    "Z": {"295": "55"},
+}
 _EXPECTED_IN_FROM_APP: Final = (fix.IncorrectTagValue,)
 _EXPECTED_IN_FROM_ADMIN: Final = (fix.RejectLogon,)
 
@@ -185,6 +189,10 @@ class QuickFixEngine:
     def send(self, session_id: str, bodies: list[str]) -> None:
         """See `Engine.send`."""
         self._sessions[session_id].outbox.put(bodies)
+
+    def log_out(self, session_id: str, text: str) -> None:
+        """See `Engine.log_out`."""
+        self._sessions[session_id].log_out(text, self.sessions_up)
 
     def hold_inbound(self, kind: str) -> None:
         """See `Engine.hold_inbound`."""
@@ -321,6 +329,7 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
             session.end_logon()
             if session.session_id in self.sessions_up:
                 self.sessions_up.discard(session.session_id)
+                session.end_log_out()
                 session.intake.put(SessionDown(session.session_id))
             release_state()
         except BaseException:
@@ -353,8 +362,7 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
             text = message.toString()
             if not text.isascii():  # bytes that are no UTF-8 come as lone surrogates, which nothing can encode
                 text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-            if text.find(_MARKET_DATA_REQUEST, 0, 32) > 0 or _PARTIES in text:
-                _check_groups(text)
+            _check_groups(text)
             session.messages_in += 1
             session.intake.put(InboundMessage(session.session_id, session.epoch, received_ns, text))
         except _EXPECTED_IN_FROM_APP:
@@ -389,13 +397,15 @@ def _quickfix_id(session: EngineSession, venue_comp_id: str) -> Any:
 
 def _check_groups(text: str) -> None:
     """
-    Refuse a message whose groups are miscounted; AllowUnknownMsgFields keeps QuickFIX from it.
+    Refuse a message whose groups are miscounted, from which AllowUnknownMsgFields keeps QuickFIX.
 
     Raises:
         fix.IncorrectTagValue: QuickFIX answers Reject(3) with 373=5 and the count's tag.
     """
-    tag = miscounted_group(text, _GROUP_DELIMITERS)
-    if tag is not None:
+    type_at = text.find("\x0135=", 0, 32) + 4
+    groups = _GROUP_DELIMITERS.get(text[type_at : text.find("\x01", type_at)], {})
+    delimiters = groups | _PARTIES_DELIMITERS if _PARTIES in text else groups
+    if delimiters and (tag := miscounted_group(text, delimiters)) is not None:
         raise fix.IncorrectTagValue(int(tag))
 
 
@@ -403,23 +413,20 @@ def _message_maker(account: Account, paths: Mapping[str, Path]) -> Callable[[str
     """
     Give what turns a session's bodies into QuickFIX messages.
 
-    Plainly and fast, except for market data, whose groups keep their order only with a dictionary. Each session has its
-    own: a dictionary notes the order of a group's fields when it is first asked for it, and not in a thread-safe way.
+    Plainly and fast, except for what has groups, which keep their order only with a dictionary. Each session has its
+    own, read when first needed: it notes the order of a group's fields when first asked, and not in a thread-safe way.
     """
-    if account.kind == "orders":
-        return _plain_message
-    parsed = [fix.DataDictionary(str(paths[name])) for name in dictionary_names(account.key.begin_string)]
+    names = dictionary_names(account.key.begin_string)
+    parsed: list[Any] = []
 
     def make(body: str) -> Any:
-        if body.startswith(_GROUPED_BODIES):
-            return fix.Message(body + _GROUP_END, *parsed, False)
-        return _plain_message(body)
+        if not body.startswith(_GROUPED_BODIES):
+            return fix.Message(body, False)
+        if not parsed:
+            parsed.extend([fix.DataDictionary(str(paths[name])) for name in names])
+        return fix.Message(body + _GROUP_END, *parsed, False)
 
     return make
-
-
-def _plain_message(body: str) -> Any:
-    return fix.Message(body, False)
 
 
 def _check_port(port: int) -> None:

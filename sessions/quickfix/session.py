@@ -1,6 +1,6 @@
 """One session of the QuickFIX engine: its store, its two queues, and the moments at which sending has to wait."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class EngineSession:
         self.intake: Intake[Inbound]
         self.outbox: Outbox
         self._logging_on = False
+        self._logging_out = False
 
     def begin_logon(self) -> None:
         """
@@ -50,6 +51,21 @@ class EngineSession:
         if self._logging_on:
             self._logging_on = False
             self.outbox.sending.release()
+
+    def log_out(self, text: str, sessions_up: Collection[str]) -> None:
+        """See `Engine.log_out`; QuickFIX lets no session return that it was told to log out, until it is told to."""
+        if self.session_id not in sessions_up:
+            return
+        self._logging_out = True
+        self.handle.logout(text)
+        if self.session_id not in sessions_up:  # it ended by itself a moment ago
+            self.end_log_out()
+
+    def end_log_out(self) -> None:
+        """Let the session log on again, if `log_out` was called."""
+        if self._logging_out:
+            self._logging_out = False
+            self.handle.logon()
 
     def send_one(self, body: str) -> None:
         """Store one body under the next MsgSeqNum, and send it if the client is connected; on the outbox's thread."""

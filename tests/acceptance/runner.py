@@ -20,6 +20,8 @@ SHARD_SYMBOLS = ("TEST1", "TEST2")
 TRANSACT_TIME = utc_timestamp(1_790_000_000_000_000_000)[:-3]
 """The venue goes by its own clock, so any time will do."""
 
+_ANSWERED_IDS = ("11", "262", "379")
+"""Tags that name a question in its answer; 379 in the j that a session gets which may not ask so much."""
 _MARKER = "FIRMC2"
 """Plays in no script: enters the orders by which a feed shows how far it is."""
 _numbers = count(1)
@@ -177,7 +179,7 @@ class Player:
         while ids:
             message = await client.receive()
             self._note(name, message)
-            answered = ids & {value for tag, value in message if tag in ("11", "262")}
+            answered = ids & {value for tag, value in message if tag in _ANSWERED_IDS}
             ids -= answered
             owed += [] if answered else [message]
         return owed

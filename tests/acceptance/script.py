@@ -35,7 +35,7 @@ from sessions.fix_text import HEADER_TAGS, TRAILER_TAGS
 
 VERSIONS: Final = ("FIXT.1.1", "FIX.4.4", "FIX.4.2")
 NO_MD_ENTRIES: Final = "268"
-BEHIND_ENTRIES: Final = TRAILER_TAGS | {"779"}
+BEHIND_ENTRIES: Final = TRAILER_TAGS | {"779", "1682"}
 """Fields of the body that QuickFIX, which sorts by tag, sends after the entries."""
 
 Pair = tuple[str, str]

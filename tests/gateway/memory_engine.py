@@ -52,6 +52,9 @@ class MemoryEngine:
         if self.is_storing:
             self.store_waiting()
 
+    def log_out(self, session_id: str, text: str) -> None:
+        raise NotImplementedError
+
     def hold_inbound(self, kind: str) -> None:
         raise NotImplementedError
 

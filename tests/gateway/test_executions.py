@@ -18,7 +18,7 @@ from gateway.executions import Executions, ExecutionsBroken
 from gateway.fix_outbound import Reports
 from gateway.metrics import GatewayMetrics
 from gateway.sent_marks import SentMark
-from matcher.events import Event, GatewayAdmitted, OrderAccepted, SessionMark
+from matcher.events import Event, GatewayAdmitted, InstrumentDefined, OrderAccepted, SessionMark
 from matcher.instruments import Increment, Instrument
 from matcher.orders import OrderState
 from tests.gateway.memory_engine import MemoryEngine
@@ -39,19 +39,26 @@ class House:
         self.marks_path = directory / "gateway.marks"
         self.registry = CollectorRegistry()
         self._input_seq = 0
+        self.defined: list[str] = []
+
+    def _on_defined(self, instrument: Instrument) -> None:
+        self.defined.append(instrument.symbol)
+        self._reports.define(instrument)
 
     def executions(self, boot: int) -> Executions:
         self.registry = CollectorRegistry()
+        self._reports = Reports({"TEST": TEST})
         return Executions(
             self.bus,
             self.engine,
-            Reports({"TEST": TEST}),
+            self._reports,
             sessions=[A1, B1],
             gateway_id="gw1",
             boot=boot,
             shards=SHARDS,
             marks_path=self.marks_path,
             metrics=GatewayMetrics(self.registry),
+            on_defined=self._on_defined,
         )
 
     @asynccontextmanager
@@ -116,6 +123,16 @@ async def test_reports_go_to_their_sessions_in_the_order_of_the_log(house: House
         await house.accept("a3")
         await house.sends("a1", "a2", "a3")
         await house.sends("b1", session_id=B1)
+
+
+async def test_an_instrument_that_is_defined_at_run_time_is_known_to_the_reports_that_follow(house: House) -> None:
+    new = Instrument("NEW", Increment(5, 2), Increment(1, 0), 100, "USD", 0)
+    order = OrderState(1, A1, "F", "n1", "", "NEW", "1", "2", "0", 5, 10, 10, 0, 0, "0")
+    async with house.life(1):
+        await house.write(0, InstrumentDefined(*house._cause(""), new), OrderAccepted(*house._cause(A1), order))
+        await house.sends("n1")
+    assert house.defined == ["NEW"]
+    assert "44=0.25" in house.engine.stored[A1][0]
 
 
 async def test_both_shards_are_read(house: House) -> None:

@@ -1,12 +1,9 @@
 """Events to FIX reports: whole bodies in all three versions, who gets them, and that a stock client accepts each."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
-import quickfix
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +27,8 @@ from matcher.events import (
 from matcher.instruments import Increment, Instrument
 from matcher.orders import OrderState
 from matcher.rejects import RejectReason
-from sessions.fix_text import SOH, body_of
+from sessions.fix_text import SOH
+from tests.gateway.stock_client import check_with_stock_client
 
 INSTRUMENTS = {
     symbol: Instrument(symbol, Increment.parse(tick), Increment.parse(lot), 1, "USD", shard=0)
@@ -214,36 +212,6 @@ def test_every_event_of_this_file_has_its_words() -> None:
     assert {name for name, _ in BODIES} == set(EVENTS)
 
 
-def stock_dictionary(name: str) -> quickfix.DataDictionary:
-    return quickfix.DataDictionary(str(Path(sys.prefix) / "share" / "quickfix" / f"{name}.xml"))
-
-
-DICTIONARIES = {
-    "FIX.4.2": (stock_dictionary("FIX42"),),
-    "FIX.4.4": (stock_dictionary("FIX44"),),
-    "FIXT.1.1": (stock_dictionary("FIXT11"), stock_dictionary("FIX50SP2")),
-}
-
-
-def whole_message(body: str, begin_string: str) -> str:
-    msg_type, _, rest = body.partition(SOH)
-    header = f"{msg_type}{SOH}34=1{SOH}49=OUTCRY{SOH}52=20251009-08:53:20.123{SOH}56=FIRMA1{SOH}"
-    text = f"8={begin_string}{SOH}9={len((header + rest).encode())}{SOH}{header}{rest}"
-    return f"{text}10={sum(text.encode()) % 256:03d}{SOH}"
-
-
-def check_with_stock_client(body: str, begin_string: str) -> None:
-    """Raise as a QuickFIX client would that has the dictionaries that come with it."""
-    dictionaries = DICTIONARIES[begin_string]
-    text = whole_message(body, begin_string)
-    message = quickfix.Message(text, *dictionaries, True)
-    if len(dictionaries) == 1:
-        dictionaries[0].validate(message)
-    else:
-        quickfix.DataDictionary.validate(message, *dictionaries)
-    assert body_of(message.toString()) == body, "QuickFIX orders the fields otherwise"
-
-
 @pytest.mark.parametrize("name", list(EVENTS))
 @pytest.mark.parametrize("begin_string", BEGIN_STRINGS)
 def test_a_stock_client_accepts_every_report(name: str, begin_string: str) -> None:
@@ -348,8 +316,8 @@ def test_the_texts_that_are_remembered_stay_bounded_and_right() -> None:
         [(_, body)] = reports.render(OrderAccepted(*HEAD, "", order), shard=SHARD)
         assert f"{SOH}38={number}{SOH}" in body
         assert f"{SOH}44={number // 100}.{number % 100:02d}{SOH}" in body
-    assert len(reports._texts["AAPL"]._prices) <= 4096
-    assert len(reports._texts["AAPL"]._qtys) <= 4096
+    assert len(reports._texts.of_symbol("AAPL")._prices) <= 4096
+    assert len(reports._texts.of_symbol("AAPL")._qtys) <= 4096
 
 
 def test_an_instrument_that_is_gone_from_the_file_is_named() -> None:

@@ -2,20 +2,32 @@
 
 import random
 from collections import defaultdict
+from typing import Any
 
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
 from bus.connection import Bus
-from bus.records import OrdRecord, decode_ord
+from bus.records import RECORD_VERSION, OrdRecord, decode_ord
 from bus.streams import ensure_shard, last_seq
 from configs.loader import GatewayConfig, Venue, VenueConfig
 from gateway.metrics import GatewayMetrics
 from gateway.sequencer import Sequencer
 from gateway.session_progress import SessionProgress
-from matcher.commands import ClientRequest, EndTradingDay, GatewayStarted, OrderStatusRequest
+from matcher.commands import (
+    ClientRequest,
+    GatewayStarted,
+    MassCancel,
+    MassQuote,
+    OrderMassStatusRequest,
+    OrderStatusRequest,
+    QuoteCancel,
+    QuoteEntry,
+    RefusedRequest,
+)
 from matcher.instruments import Increment, Instrument
+from matcher.rejects import RejectReason
 from tests.jetstream import LOG_BYTES_MAX, Server, read_messages
 from tests.processes import until
 
@@ -42,14 +54,21 @@ class Desk:
         self.sent: list[ClientRequest] = []
 
     def submit(self, *symbols: str) -> None:
-        """One request for each symbol, then a flush."""
+        """One request for each symbol, `q` for a mass cancel of all, then a flush."""
         for symbol in symbols:
-            number = len(self.sent) + 1
-            request = OrderStatusRequest("S", 1, number, number - 1, number, "F", symbol, "c", "", "1")
-            self.progress.begin(1, number)
-            self.sent.append(request)
-            self.sequencer.submit(request, self.progress)
+            if symbol == "q":
+                self.ask(MassCancel, "", "c", "7", "", False)
+            else:
+                self.ask(OrderStatusRequest, symbol, "c", "", "1")
         self.sequencer.flush()
+
+    def ask(self, request_type: type[ClientRequest], symbol: str, *terms: Any) -> None:
+        """One request, without a flush."""
+        number = len(self.sent) + 1
+        request = request_type("S", 1, number, number - 1, number, "F", symbol, *terms)
+        self.progress.begin(1, number)
+        self.sent.append(request)
+        self.sequencer.submit(request, self.progress)
 
     async def drained(self) -> None:
         lanes = self.sequencer._lanes
@@ -63,7 +82,7 @@ class Desk:
 
     async def batches(self, shard: int = 0) -> list[str]:
         """Each record as the symbols of its requests."""
-        return ["".join(request.symbol for request in record.commands) for record in await self.records(shard)]  # type: ignore[union-attr]
+        return ["".join(request.symbol or "q" for request in record.commands) for record in await self.records(shard)]  # type: ignore[union-attr]
 
 
 @pytest.fixture
@@ -83,7 +102,7 @@ async def test_a_life_begins_with_record_1_on_every_shard(logs: Bus) -> None:
     desk.sequencer.announce("gw1", 5)
     await desk.drained()
     for shard in range(2):
-        assert await desk.records(shard) == [OrdRecord(1, "gw1", BOOT, 1, [GatewayStarted("gw1", 5)])]
+        assert await desk.records(shard) == [OrdRecord(RECORD_VERSION, "gw1", BOOT, 1, [GatewayStarted("gw1", 5)])]
         assert await subject(logs, f"ORD{shard}", 1) == f"ord.{shard}.%"
 
 
@@ -145,6 +164,48 @@ async def test_requests_for_symbols_that_nobody_knows_go_to_the_first_shard_in_o
     assert await desk.records(1) == []
 
 
+@pytest.mark.parametrize(
+    ("request_type", "terms"),
+    [
+        (MassCancel, ("c", "7", "", False)),
+        (OrderMassStatusRequest, ("m", "7", "")),
+        (QuoteCancel, ("q", "4")),
+    ],
+)
+async def test_a_request_about_all_goes_to_each_shard_and_is_durable_on_all(
+    logs: Bus, request_type: type[ClientRequest], terms: tuple[Any, ...]
+) -> None:
+    desk = Desk(logs)
+    desk.ask(request_type, "", *terms)
+    desk.submit("A")
+    assert desk.progress.durable_msg_seq_num == 0
+    await desk.drained()
+    assert desk.progress.durable_msg_seq_num == 2
+    for shard in range(2):
+        assert (await desk.records(shard))[0].commands == desk.sent[:1]
+        assert await subject(logs, f"ORD{shard}", 1) == f"ord.{shard}.%"
+
+
+async def test_a_mass_quote_goes_to_the_shard_of_its_symbols(logs: Bus) -> None:
+    desk = Desk(logs)
+    desk.ask(MassQuote, "", "q", [QuoteEntry("e", "X", 1, 1, 2, 1)])
+    desk.submit()
+    await desk.drained()
+    assert [record.commands for record in await desk.records(1)] == [desk.sent]
+    assert await desk.records(0) == []
+    assert desk.progress.durable_msg_seq_num == 1
+
+
+async def test_a_request_about_all_neither_overtakes_nor_is_overtaken(logs: Bus) -> None:
+    desk = Desk(logs)
+    desk.submit("A")  # fills the window
+    desk.submit(*"AAAABqqAB", *"AqBA")
+    await desk.drained()
+    assert await desk.batches() == ["A", "AAA", "B", "A", "qq", "AA", "B", "q", "B", "A"]
+    assert await desk.batches(1) == ["qqq"]
+    assert desk.progress.durable_msg_seq_num == 14
+
+
 async def test_the_order_of_each_symbol_is_that_of_arrival(logs: Bus) -> None:
     chance = random.Random(3)
     desk = Desk(logs, window_records=4, pending_commands_max=10_000)
@@ -197,12 +258,12 @@ async def test_the_fullest_lane_decides(logs: Bus) -> None:
     assert desk.crowded == [True, False]
 
 
-async def test_the_end_of_the_day_goes_to_every_symbol(logs: Bus) -> None:
+async def test_a_symbol_that_is_defined_at_run_time_goes_to_its_shard(logs: Bus) -> None:
     desk = Desk(logs)
-    desk.sequencer.end_trading_day(9, "20260105")
+    desk.sequencer.define(Instrument("NEW", Increment(1, 2), Increment(1, 0), 100, "USD", 1))
+    desk.submit("NEW")
     await desk.drained()
-    ended = [command for shard in range(2) for record in await desk.records(shard) for command in record.commands]
-    assert ended == [EndTradingDay(symbol, 9, "20260105") for symbol in "ABCX"]
+    assert [command.symbol for record in await desk.records(1) for command in record.commands[-1:]] == ["NEW"]
 
 
 async def test_a_killed_server_costs_nothing_that_a_matcher_would_take(logs: Bus, server: Server) -> None:
@@ -220,3 +281,35 @@ async def test_a_killed_server_costs_nothing_that_a_matcher_would_take(logs: Bus
     assert sum(len(record.commands) for record in taken) == 120
     assert desk.progress.durable_msg_seq_num == 120
     assert msgspec.structs.asdict(taken[0])["boot"] == BOOT
+
+
+REQUESTS = {
+    "a symbol": (OrderStatusRequest, "X", ("c", "", "1")),
+    "no symbol of the venue": (OrderStatusRequest, "nope", ("c", "", "1")),
+    "entries of another shard": (MassQuote, "", ("q-1", [QuoteEntry("e", "X", 0, 0, 0, 0)])),
+    "every shard": (MassCancel, "", ("c", "7", "", False)),
+    "every shard again": (QuoteCancel, "", ("q-2", "4")),
+}
+
+
+@pytest.mark.parametrize("name", list(REQUESTS))
+async def test_a_refusal_goes_where_its_request_would(logs: Bus, name: str) -> None:
+    """A gateway that starts again may take it instead: each shard must see that it has had it."""
+    request_type, symbol, terms = REQUESTS[name]
+    desk = Desk(logs)
+    desk.ask(request_type, symbol, *terms)
+    desk.sequencer.flush()
+    await desk.drained()
+    taken = [await desk.records(shard) for shard in range(2)]
+    request = desk.sent[0]
+    refusal = RefusedRequest(
+        "S", 1, 2, 1, 2, "F", symbol, "D", RejectReason.THROTTLED, "", 0, "c", "", "", "", "", "", "", ""
+    )
+    desk.progress.begin(1, 2)
+    desk.sequencer.submit(request, desk.progress, refusal=refusal)
+    desk.sequencer.flush()
+    await desk.drained()
+    for shard in range(2):
+        refused = (await desk.records(shard))[len(taken[shard]) :]
+        assert [record.commands for record in refused] == [[refusal] for _ in taken[shard]]
+    assert desk.progress.durable_msg_seq_num == 2

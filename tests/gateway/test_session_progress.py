@@ -71,3 +71,24 @@ def test_in_whatever_order_they_become_durable_the_mark_is_right() -> None:
         progress.end(1, number)
         open_numbers.discard(number)
         assert progress.durable_msg_seq_num == (min(open_numbers) - 1 if open_numbers else numbers[-1])
+
+
+def test_a_request_to_several_shards_is_in_doubt_until_each_has_it() -> None:
+    progress = begun(2, 3, 4)
+    progress.spread(4, 1)
+    progress.spread(3, 3)
+    for number in (2, 4):
+        progress.end(1, number)
+    for _ in range(2):
+        progress.end(1, 3)
+        assert progress.durable_msg_seq_num == 2
+    progress.end(1, 3)
+    assert progress.durable_msg_seq_num == 4
+
+
+def test_a_new_epoch_forgets_what_was_spread() -> None:
+    progress = begun(2)
+    progress.spread(2, 2)
+    progress.begin(2, 2)
+    progress.end(2, 2)
+    assert progress.durable_msg_seq_num == 2
