@@ -8,17 +8,26 @@ The typed configuration: one frozen struct per section of the TOML file, every d
 import ipaddress
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, inspect
 
-from bus.subjects import default_shard
-from matcher.instruments import Increment, Instrument, InvalidDecimal, NotAMultiple
-from matcher.orders import PRICE_TICKS_MAX
+from configs.instruments_file import (
+    GroupHours,
+    InstrumentsFile,
+    InvalidInstrument,
+    hours_of,
+    instruments_of,
+    units_text,
+)
+from configs.limits import FirmLimits, InvalidLimits, SessionLimits, ThrottleLines, limits_of
+from configs.schedules import time_of_day
+from matcher.instruments import Instrument
+from matcher.operator_commands import Limits
 
 ONE_MACHINE: Final = Path(__file__).parent / "one-machine.toml"
 """The shipped configuration: a whole venue on one machine, example credentials, loopback only."""
@@ -39,11 +48,8 @@ Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,32}\Z")]
 GatewayId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,32}\Z")]
 """Fit for a token of a NATS subject."""
 Password = Annotated[str, Meta(pattern=r"\A[ -~]{1,64}\Z")]
-Currency = Annotated[str, Meta(pattern=r"\A[A-Z0-9]{3,8}\Z")]
-_T = TypeVar("_T")
-_TIME_OF_DAY: Final = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
+_FOLLOWED: Final = frozenset(("firms", "gateway.throttle", "instruments", "trading_day_end"))
 _PLACE: Final = re.compile(r"(?<= - at `)\$\.?([^`]*)(?=`)")  # where msgspec found a fault: `$.gateway.fix_port`
-_SYMBOL: Final = re.compile(r"[ -{}~]{1,32}")  # printable ASCII without |, which stands for SOH in what people read
 
 
 class ConfigError(Exception):
@@ -93,6 +99,8 @@ class GatewayConfig(_Section, frozen=True):
     """Commands of one shard that may wait for JetStream; beyond it the gateway stops reading from its sessions."""
     outbound_messages_max: Count = 100_000
     """Messages that may wait for one slow session before it is disconnected; they then wait in its store."""
+    throttle: ThrottleLines = ThrottleLines()
+    """Of each order session that has none of its own, and whose firm has none."""
 
 
 class MatcherConfig(_Section, frozen=True):
@@ -127,6 +135,8 @@ class SessionConfig(_Section, frozen=True):
     """Password(554); Username(553) is the CompID."""
     kind: Literal["orders", "marketdata"] = "orders"
     versions: Annotated[tuple[BeginString, ...], Meta(min_length=1)] = BEGIN_STRINGS
+    limits: SessionLimits = SessionLimits()
+    """What it may do, within what its firm may do; one for each of its versions."""
 
 
 class FirmConfig(_Section, frozen=True):
@@ -134,6 +144,8 @@ class FirmConfig(_Section, frozen=True):
 
     name: Name
     sessions: tuple[SessionConfig, ...]
+    limits: FirmLimits = FirmLimits()
+    """What it may do on each shard."""
 
 
 class VenueConfig(_Section, frozen=True):
@@ -165,6 +177,8 @@ class Venue(msgspec.Struct, frozen=True):
     config: VenueConfig
     instruments: dict[str, Instrument]
     """By symbol, in the order of the file."""
+    hours: dict[str, GroupHours] = {}
+    """By group: when its instruments trade."""
 
     def sessions(self) -> Iterator[tuple[FirmConfig, SessionConfig]]:
         """Every session with its firm, in the order of the file."""
@@ -172,26 +186,35 @@ class Venue(msgspec.Struct, frozen=True):
             for session in firm.sessions:
                 yield firm, session
 
+    def limits(self) -> dict[tuple[str, str], Limits]:
+        """By firm and session (empty for the firm as a whole): the limits of those that have some."""
+        limits = {(firm.name, ""): limits_of(firm.limits) for firm in self.config.firms}
+        for firm, session in self.sessions():
+            of_session = limits_of(session.limits)
+            limits |= {(firm.name, f"{version}:{session.comp_id}"): of_session for version in session.versions}
+        return {key: each for key, each in limits.items() if each != Limits()}
+
+    def throttles(self) -> dict[str, ThrottleLines]:
+        """By session of kind "orders": how many requests it may send."""
+        throttles: dict[str, ThrottleLines] = {}
+        for firm, session in self.sessions():
+            if session.kind == "orders":
+                own, of_firm = session.limits.throttle, firm.limits.throttle
+                throttle = own or of_firm or self.config.gateway.throttle
+                throttles |= {f"{version}:{session.comp_id}": throttle for version in session.versions}
+        return throttles
+
     def units_of(self, shard: int) -> dict[str, str]:
         """What the numbers in a shard's logs mean, by symbol: the sizes of tick and lot."""
-        instruments = (self.instruments[symbol] for symbol in self.symbols_of(shard))
-        return {each.symbol: f"tick {each.tick}, lot {each.lot}" for each in instruments}
+        return {symbol: units_text(self.instruments[symbol]) for symbol in self.symbols_of(shard)}
+
+    def symbols_elsewhere(self, shard: int) -> list[str]:
+        """The symbols that other shards match."""
+        return [symbol for symbol, instrument in self.instruments.items() if instrument.shard != shard]
 
     def symbols_of(self, shard: int) -> list[str]:
         """The symbols that one shard matches, in the order of the file."""
         return [symbol for symbol, instrument in self.instruments.items() if instrument.shard == shard]
-
-
-class _InstrumentLine(_Section, frozen=True):
-    tick: str
-    reference_price: str
-    lot: str = "1"
-    currency: Currency = "USD"
-    shard: int | None = None
-
-
-class _InstrumentsFile(_Section, frozen=True):
-    instruments: dict[str, _InstrumentLine]
 
 
 def load(path: Path) -> Venue:
@@ -202,31 +225,83 @@ def load(path: Path) -> Venue:
         ConfigError: A file is missing or not TOML, a key is unknown or of the wrong type, or two values disagree.
     """
     config: VenueConfig = _read(path, VenueConfig)
-    instruments = _instruments(path.parent / config.instruments, config.shards)
-    venue = Venue(config, instruments)
+    file = load_instruments(path.parent / config.instruments)
+    instruments, hours = read_instruments(path.parent / config.instruments, file, config.shards)
+    venue = Venue(config, instruments, hours)
     _check(venue, path)
     return venue
 
 
+def load_instruments(path: Path) -> InstrumentsFile:
+    """
+    Read an instruments file, without looking at what its lines say.
+
+    Raises:
+        ConfigError: It is missing or not TOML, or a key is unknown or of the wrong type.
+    """
+    file: InstrumentsFile = _read(path, InstrumentsFile)
+    return file
+
+
+def read_instruments(
+    path: Path, file: InstrumentsFile, shards: int
+) -> tuple[dict[str, Instrument], dict[str, GroupHours]]:
+    """
+    Read what an instruments file says: the instruments by symbol, and the hours of the groups.
+
+    Raises:
+        ConfigError: A line or a group cannot be; the message names the file.
+    """
+    try:
+        return instruments_of(file, shards), hours_of(file.groups)
+    except InvalidInstrument as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def check_reloadable(shards: int, traded: Mapping[str, Instrument], new: Venue) -> None:
+    """
+    Check that a venue which is running can go by another configuration.
+
+    Args:
+        shards: Of the venue that is running.
+        traded: The instruments that it knows, by symbol.
+        new: The other configuration.
+
+    Raises:
+        ConfigError: What is in the logs would mean something else.
+    """
+    if new.config.shards != shards:
+        raise ConfigError(f"shards = {new.config.shards}, but the logs are those of {shards}; give it back its number")
+    for symbol, instrument in new.instruments.items():
+        known = traded.get(symbol, instrument)
+        for name in ("tick", "lot", "currency", "shard"):
+            was, now = getattr(known, name), getattr(instrument, name)
+            if was != now:
+                raise ConfigError(
+                    f"{symbol} is traded with {name} {was}, but has {now} in the instruments file; give it back its "
+                    "line there, or trade a new symbol"
+                )
+
+
 def fixed_differences(old: Venue, new: Venue) -> list[str]:
     """
-    What of two configurations differs besides the firms: what a running venue goes by until it is started again.
+    What of two configurations differs besides what a running venue follows: so this waits for its next start.
+
+    It follows the firms, with sessions, limits and throttles, the instruments with rules and hours, and the end of the
+    trading day.
 
     Returns:
-        Keys of the file, such as `gateway.fix_port`; `instruments` also for a difference in the instruments file.
+        Keys of the file, such as `gateway.fix_port`.
     """
-    names = dict.fromkeys(_different_keys(old.config, new.config))
-    if old.instruments != new.instruments:
-        names["instruments"] = None
-    return list(names)
+    return [key for key in _different_keys(old.config, new.config) if key not in _FOLLOWED]
 
 
 def _different_keys(old: msgspec.Struct, new: msgspec.Struct) -> Iterator[str]:
     for name in old.__struct_fields__:
         before, after = getattr(old, name), getattr(new, name)
-        if isinstance(before, msgspec.Struct):
+        if isinstance(before, _Section):
             yield from (f"{name}.{key}" for key in _different_keys(before, after))
-        elif before != after and name != "firms":
+        elif before != after:
             yield name
 
 
@@ -254,52 +329,24 @@ def _told(error: msgspec.ValidationError, shape: Any) -> str:
 def _choices(shape: Any, place: str) -> Iterator[str]:
     """What may stand at a place such as `firms[0].sessions[0].kind`; nothing unless that is a list of words."""
     kind = inspect.type_info(shape)
-    for key in re.findall(r"\w+|\[\d+\]", place):
+    for key in re.findall(r"\w+|\[\d+\]|\[\.\.\.\]", place):
         if isinstance(kind, inspect.StructType):
             kind = next(field.type for field in kind.fields if field.encode_name == key)
         if isinstance(kind, inspect.Metadata):
             kind = kind.type
         if isinstance(kind, inspect.VarTupleType) and key.startswith("["):
             kind = kind.item_type
+        if isinstance(kind, inspect.DictType) and key.startswith("["):
+            kind = kind.value_type
+        if isinstance(kind, inspect.UnionType):  # a key that may be left out
+            kind = next(each for each in kind.types if not isinstance(each, inspect.NoneType))
     if isinstance(kind, inspect.LiteralType):
         yield from map(str, kind.values)
 
 
-def _instruments(path: Path, shards: int) -> dict[str, Instrument]:
-    file: _InstrumentsFile = _read(path, _InstrumentsFile)
-    if not file.instruments:
-        raise ConfigError(f"{path}: nothing is traded; list at least one instrument under [instruments]")
-    return {symbol: _instrument(path, symbol, line, shards) for symbol, line in file.instruments.items()}
-
-
-def _instrument(path: Path, symbol: str, line: _InstrumentLine, shards: int) -> Instrument:
-    where = f"{path}: instrument {symbol!r}"
-    if not _SYMBOL.fullmatch(symbol):
-        raise ConfigError(f"{where}: a symbol is 1 to 32 printable ASCII characters, not |")
-    shard = default_shard(symbol, shards) if line.shard is None else line.shard
-    if not 0 <= shard < shards:
-        raise ConfigError(f"{where}: shard {shard}, but there are shards 0 to {shards - 1}")
-    tick = _decimal(f"{where}: tick", Increment.parse, line.tick)
-    lot = _decimal(f"{where}: lot", Increment.parse, line.lot)
-    reference_price_ticks = _decimal(f"{where}: reference_price", tick.count, line.reference_price)
-    if not 1 <= reference_price_ticks <= PRICE_TICKS_MAX:
-        raise ConfigError(
-            f"{where}: reference_price {line.reference_price} is not a price here; give one from {tick} to "
-            f"{tick.text(PRICE_TICKS_MAX)}, or another tick"
-        )
-    return Instrument(symbol, tick, lot, reference_price_ticks, line.currency, shard)
-
-
-def _decimal(where: str, read: Callable[[str], _T], text: str) -> _T:
-    try:
-        return read(text)
-    except (InvalidDecimal, NotAMultiple) as error:
-        raise ConfigError(f"{where} {error}") from error
-
-
 def _check(venue: Venue, path: Path) -> None:
     config = venue.config
-    if not _TIME_OF_DAY.fullmatch(config.trading_day_end):
+    if time_of_day(config.trading_day_end) is None:
         raise ConfigError(f"{path}: trading_day_end = {config.trading_day_end!r}; write HH:MM in UTC")
     last_port = config.matcher.metrics_port_base + config.shards - 1
     if config.matcher.metrics_port_base and last_port > 65_535:
@@ -347,6 +394,11 @@ def _check_firms(venue: Venue, path: Path) -> None:
     for _, session in venue.sessions():
         if version := _repeated(session.versions):
             raise ConfigError(f"{path}: session {session.comp_id} has version {version} twice; list it once")
+    for each in venue.config.firms:
+        try:
+            limits_of(each.limits)
+        except InvalidLimits as error:
+            raise ConfigError(f"{path}: firm {each.name}: {error}") from error
 
 
 def _repeated(names: Iterable[str]) -> str | None:

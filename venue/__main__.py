@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "gateway": _Command("gateway.__main__", "one process of a venue: FIX order entry and market data"),
     "matcher": _Command("matcher.__main__", "one process of a venue: the matcher of one shard"),
     "marketdata": _Command("marketdata.__main__", "one process of a venue: market data"),
+    "operator": _Command("venue.operator", "orders to a running venue: halt, resume, limits, busts, new instruments"),
     "replay": _Command("simulators.replay", "play recorded order flow into a venue"),
     "bench": _Command("simulators.bench", "measure a venue under load"),
 }

@@ -27,7 +27,7 @@ import msgspec
 
 from venue import durable_file
 
-STORE_FORMAT: Final = 1
+STORE_FORMAT: Final = 2
 """Grows when a directory written before cannot be read any more."""
 JETSTREAM: Final = "jetstream"
 LOGS: Final = "logs"

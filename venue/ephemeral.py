@@ -16,6 +16,9 @@ def ephemeral_config(directory: Path, **overrides: Any) -> Path:
     """
     Write a copy of the one-machine configuration with free ports and a distant end of day; returns its path.
 
+    Its firms may trade with themselves, unless an override says otherwise: in a demo, a benchmark or a replay a firm is
+    whoever sends orders, not somebody with an interest.
+
     Args:
         directory: Exists; receives `venue.toml`.
         overrides: Keys of the file, such as `durability="fast"`; a table is merged: `gateway={"window_records": 2}`.
@@ -29,6 +32,8 @@ def ephemeral_config(directory: Path, **overrides: Any) -> Path:
     # Half a day away: a venue that lives for minutes never expires its DAY orders in the middle of them.
     _merge(config, {"trading_day_end": f"{datetime.now(UTC) + timedelta(hours=12):%H:%M}"})
     _merge(config, overrides)
+    for firm in config["firms"]:
+        firm.setdefault("limits", {}).setdefault("self_match", "allow")
     path = directory / "venue.toml"
     path.write_text("".join(f"{_toml(key)} = {_toml(value)}\n" for key, value in config.items()))
     return path

@@ -1,8 +1,8 @@
 """
-The command `reload`: a venue that was started with `up` reads the sessions of its configuration again.
+The command `reload`: a venue that was started with `up` reads its configuration again.
 
-It looks at the file first, so that a mistake is told here and not only in the venue's log, then sends SIGHUP. What came
-of it the gateway says in its log: `configuration_reloaded`, `configuration_needs_restart`.
+It looks at the files first, so that a mistake is told here and not only in the log, then sends SIGHUP. What came
+of it matchers and gateway say in their logs: `configuration_reloaded`, `configuration_needs_restart`.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from venue.process import DEFAULT_DATA, EX_CONFIG
 def main(argv: list[str]) -> int:
     """Ask the venue; returns 0, or 78 if there is none or its configuration cannot be used."""
     parser = argparse.ArgumentParser(
-        prog="outcry reload", description="Have a venue that is up read its sessions from its configuration again."
+        prog="outcry reload", description="Have a venue that is up read its configuration again."
     )
     parser.add_argument(
         "--data", type=Path, default=DEFAULT_DATA, metavar="DIR", help="that the venue runs on; default: ./data"

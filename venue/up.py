@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import structlog
 import uvloop
 
-from configs.loader import ONE_MACHINE, ConfigError, Venue, load
+from configs.loader import ONE_MACHINE, ConfigError, Venue, check_reloadable, load
 from venue import logs
 from venue.data_directory import (
     DataDirectoryError,
@@ -109,11 +109,22 @@ class RunningVenue:
 
     async def reload(self) -> None:
         """
-        Have the gateway read its configuration again; its log says what came of it.
+        Have matchers and gateway read their configuration again; their logs say what came of it.
+
+        A file that cannot be read reaches none of them. The gateway comes last, so that who is let in by it finds
+        limits and instruments announced.
 
         Raises:
             SupervisorError: The venue cannot be kept up.
         """
+        try:
+            venue = await asyncio.to_thread(load, self.config_path)
+            check_reloadable(self.venue.config.shards, self.venue.instruments, venue)
+        except ConfigError as error:
+            log.error("configuration_not_reloaded", reason=f"{error}; nothing was changed")
+            return
+        for shard in range(self.venue.config.shards):
+            await self.supervisor.signal_ready(f"matcher-{shard}", signal.SIGHUP)
         await self.supervisor.signal_ready("gateway", signal.SIGHUP)
 
     async def __aexit__(self, *_: object) -> None:

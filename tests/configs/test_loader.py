@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bus.subjects import default_shard
-from configs.loader import ONE_MACHINE, ConfigError, fixed_differences, is_loopback, load
+from configs.limits import ThrottleLines
+from configs.loader import ONE_MACHINE, ConfigError, check_reloadable, fixed_differences, is_loopback, load
 from matcher.instruments import Increment, Instrument
 from matcher.orders import PRICE_TICKS_MAX
 
@@ -322,13 +323,100 @@ def test_an_instruments_file_that_cannot_be_is_refused(files: Files, lines: str,
     assert fault in sentence
 
 
-def test_what_differs_between_two_configurations_is_named_but_for_the_firms(tmp_path: Path) -> None:
+def test_what_waits_for_a_restart_is_named(tmp_path: Path) -> None:
     files = Files(tmp_path)
     old = load(files.path)
-    files.write(FIRM)
+    files.write("[gateway]\nfix_port = 1\nid = 'other'\n[nats]\nurl = 'nats://elsewhere'\n")
+    assert fixed_differences(old, load(files.path)) == ["nats.url", "gateway.id", "gateway.fix_port"]
+
+
+def test_what_a_running_venue_follows_is_not_named(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    old = load(files.path)
+    other = tmp_path / "other.toml"
+    files.write(
+        f"trading_day_end = '11:00'\ninstruments = '{other.name}'\n[gateway]\nthrottle = {{ per_second = 1 }}\n{FIRM}"
+    )
+    other.write_text(f"[instruments]\n{INSTRUMENTS}\nNEW = {{ tick = '0.05', reference_price = '1.00' }}\n")
     assert fixed_differences(old, load(files.path)) == []
-    files.write("shards = 2\n[gateway]\nfix_port = 1\nid = 'other'\n[nats]\nurl = 'nats://elsewhere'\n")
-    files.write_instruments(INSTRUMENTS.replace("0.01", "0.05"))
-    assert fixed_differences(old, load(files.path)) == [
-        *("shards", "nats.url", "gateway.id", "gateway.fix_port", "instruments")
-    ]
+
+
+@pytest.mark.parametrize(
+    ("venue_lines", "instrument_lines", "fault"),
+    [
+        ("", INSTRUMENTS.replace('tick = "0.01"', 'tick = "0.05"'), "AAPL is traded with tick 0.01, but has 0.05 in"),
+        ("", INSTRUMENTS.replace("{", '{ lot = "10",'), "AAPL is traded with lot 1, but has 10 in the instruments"),
+        ("", INSTRUMENTS.replace("{", '{ currency = "EUR",'), "AAPL is traded with currency USD, but has EUR in"),
+        ("shards = 2\n", INSTRUMENTS, "shards = 2, but the logs are those of 1;"),
+    ],
+)
+def test_what_would_change_the_meaning_of_the_logs_cannot_be_followed(
+    tmp_path: Path, venue_lines: str, instrument_lines: str, fault: str
+) -> None:
+    files = Files(tmp_path)
+    old = load(files.path)
+    check_reloadable(1, old.instruments, old)
+    files.write(venue_lines)
+    files.write_instruments(instrument_lines)
+    with pytest.raises(ConfigError, match=fault):
+        check_reloadable(1, old.instruments, load(files.path))
+
+
+def test_an_instrument_may_not_move_to_another_shard(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.write("shards = 2\n")
+    files.write_instruments(INSTRUMENTS.replace("{", "{ shard = 0,"))
+    old = load(files.path)
+    files.write_instruments(INSTRUMENTS.replace("{", "{ shard = 1,"))
+    with pytest.raises(ConfigError, match="AAPL is traded with shard 0, but has 1 in the instruments file"):
+        check_reloadable(2, old.instruments, load(files.path))
+
+
+THROTTLES = """
+[gateway]
+throttle = { per_second = 9 }
+
+[[firms]]
+name = "F"
+sessions = [
+    { comp_id = "F1", password = "p", versions = ["FIX.4.2", "FIX.4.4"] },
+    { comp_id = "F2", password = "p", versions = ["FIX.4.4"], limits = { throttle = { per_second = 3, burst = 7 } } },
+    { comp_id = "F3", password = "p", versions = ["FIX.4.4"], limits = { throttle = {} } },
+    { comp_id = "F4", password = "p", kind = "marketdata" },
+]
+
+[[firms]]
+name = "G"
+limits = { throttle = { per_second = 5, refused_max = 6 } }
+sessions = [{ comp_id = "G1", password = "p", versions = ["FIX.4.4"] }]
+"""
+
+
+def test_a_throttle_is_that_of_the_session_else_of_its_firm_else_of_the_gateway(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.write(THROTTLES)
+    nine, none = ThrottleLines(9, 9, 90), ThrottleLines()
+    assert load(files.path).throttles() == {
+        "FIX.4.2:F1": nine,
+        "FIX.4.4:F1": nine,
+        "FIX.4.4:F2": ThrottleLines(3, 7, 70),
+        "FIX.4.4:F3": none,
+        "FIX.4.4:G1": ThrottleLines(5, 5, 6),
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        (
+            "burst = 3",
+            "a throttle needs per_second; give it, or leave burst and refused_max out - at `gateway.throttle`",
+        ),
+        ("per_second = -1", "Expected `int` >= 0 - at `gateway.throttle.per_second`"),
+        ("per_minute = 1", "unknown field `per_minute` - at `gateway.throttle`"),
+    ],
+)
+def test_a_throttle_that_cannot_be_is_one_sentence(tmp_path: Path, lines: str, fault: str) -> None:
+    files = Files(tmp_path)
+    files.write(f"[gateway]\nthrottle = {{ {lines} }}\n")
+    assert fault in files.refusal()

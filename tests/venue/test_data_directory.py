@@ -67,14 +67,14 @@ def test_a_store_is_claimed_and_may_be_claimed_again(tmp_path: Path) -> None:
     (tmp_path / JETSTREAM).mkdir()
     claim_store(tmp_path)
 
-    assert (tmp_path / "STORE_VERSION").read_text().startswith("outcry-store 1\nnats-server 2.")
+    assert (tmp_path / "STORE_VERSION").read_text().startswith("outcry-store 2\nnats-server 2.")
 
 
 @pytest.mark.parametrize(
     ("marker", "reason"),
     [
-        ("outcry-store 2\nnats-server 2.15.1\n", "was written in store format 2, but this build reads format 1"),
-        ("outcry-store 1\nnats-server 99.0.0\n", "was written by nats-server 99.0.0, newer than the installed"),
+        ("outcry-store 1\nnats-server 2.15.1\n", "was written in store format 1, but this build reads format 2"),
+        ("outcry-store 2\nnats-server 99.0.0\n", "was written by nats-server 99.0.0, newer than the installed"),
         ("something else\n", "is not of a form that this build knows"),
         ("", "is not of a form that this build knows"),
         ("\xff", "cannot be read"),
@@ -88,7 +88,7 @@ def test_a_store_of_another_version_is_refused_and_left_alone(tmp_path: Path, ma
 
 
 def test_a_store_of_an_older_server_is_taken_over(tmp_path: Path) -> None:
-    (tmp_path / "STORE_VERSION").write_text("outcry-store 1\nnats-server 2.0.0\n")
+    (tmp_path / "STORE_VERSION").write_text("outcry-store 2\nnats-server 2.0.0\n")
     claim_store(tmp_path)
     assert "2.0.0" not in (tmp_path / "STORE_VERSION").read_text()
 
@@ -116,7 +116,7 @@ def test_what_a_demo_or_a_new_disk_puts_there_first_is_no_obstacle(tmp_path: Pat
 
 
 def test_a_marker_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "STORE_VERSION").write_text("outcry-store 1\nnats-server 2.0.0\n")
+    (tmp_path / "STORE_VERSION").write_text("outcry-store 2\nnats-server 2.0.0\n")
     (tmp_path / "STORE_VERSION.new").mkdir()
     with pytest.raises(DataDirectoryError, match=r"STORE_VERSION.new cannot be used: Is a directory; mend that, or"):
         claim_store(tmp_path)

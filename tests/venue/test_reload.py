@@ -1,5 +1,6 @@
-"""The sessions of a running venue come and go with its configuration: by a signal, or by the command `reload`."""
+"""A running venue follows its configuration: sessions, limits, instruments; by a signal, or by the command `reload`."""
 
+import asyncio
 import json
 import os
 import pty
@@ -7,13 +8,16 @@ import signal
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from configs.loader import ONE_MACHINE
 from tests.conftest import venue_in_a_thread
 from tests.processes import is_alive
 from tests.sessions.house import wait_for
@@ -42,7 +46,7 @@ class Operator:
     def __init__(self, venue: RunningVenue) -> None:
         self.venue = venue
         self.config = tomllib.loads(venue.config_path.read_text())
-        self._read = 0
+        self._read: Counter[str] = Counter()
 
     def write(self, *firms: dict[str, Any], **sections: dict[str, Any]) -> None:
         """Configure these firms, and for once other values in some sections."""
@@ -57,6 +61,20 @@ class Operator:
         self.hang_up()
         return self.logged("configuration_reloaded")
 
+    def reload_venue(self) -> None:
+        """Have all processes read it, as `up` does when it is asked."""
+        loop = next(iter(self.venue.supervisor._tasks.values())).get_loop()
+        asyncio.run_coroutine_threadsafe(self.venue.reload(), loop).result(STARTS_S)
+
+    def write_instruments(self, *lines: str) -> None:
+        """Trade what the shipped file says, with these lines added or in the place of those of the same symbol."""
+        shipped = (ONE_MACHINE.parent / "instruments.toml").read_text().splitlines()
+        symbols = {line.split(" =")[0] for line in lines if line}
+        kept = [line for line in shipped if line.split(" =")[0] not in symbols]
+        path = self.venue.config_path.parent / "instruments.toml"
+        path.write_text("\n".join([*kept, *lines, ""]))
+        self.config["instruments"] = path.name
+
     def hang_up(self) -> None:
         os.kill(self.venue.processes["gateway"].pid, signal.SIGHUP)
 
@@ -64,16 +82,16 @@ class Operator:
         os.kill(self.venue.processes["gateway"].pid, signal.SIGKILL)
         wait_for(lambda: self.venue.processes["gateway"].ready_generation == generation, STARTS_S)
 
-    def logged(self, event: str) -> dict[str, Any]:
+    def logged(self, event: str, process: str = "gateway") -> dict[str, Any]:
         """The next line of that event."""
         found: dict[str, Any] = {}
 
         def look() -> bool:
-            lines = (self.venue.data_dir / "logs" / "gateway.log").read_text().splitlines()
-            for number in range(self._read, len(lines)):
+            lines = (self.venue.data_dir / "logs" / f"{process}.log").read_text().splitlines()
+            for number in range(self._read[process], len(lines)):
                 entry = json.loads(lines[number])
                 if entry["event"] == event:
-                    self._read = number + 1
+                    self._read[process] = number + 1
                     found.update(entry)
                     return True
             return False
@@ -99,8 +117,14 @@ class Operator:
             return False
 
 
-def buy(client: RawClient, cl_ord_id: str, side: int = 1) -> Received:
-    client.send("D", f"11={cl_ord_id}|38=100|40=2|44=10|54={side}|55=TEST1|60=20261120-12:00:00|")
+def send_order(
+    client: RawClient, cl_ord_id: str, *, side: int = 1, symbol: str = "TEST1", qty: int = 100, price: str = "10"
+) -> None:
+    client.send("D", f"11={cl_ord_id}|38={qty}|40=2|44={price}|54={side}|55={symbol}|59=1|60=20261120-12:00:00|")
+
+
+def buy(client: RawClient, cl_ord_id: str, side: int = 1, **order: Any) -> Received:
+    send_order(client, cl_ord_id, side=side, **order)
     return client.expect("8")
 
 
@@ -212,6 +236,87 @@ def test_what_needs_a_restart_is_named_and_ignored(operator: Operator) -> None:
     operator.reload(firm("STAYS", "STAY1"))
 
 
+NEW = 'NEW = { tick = "0.05", reference_price = "10.00", shard = 1 }'
+
+
+@pytest.mark.parametrize("engine", ["native", "quickfix"])
+def test_limits_rules_and_instruments_hold_at_once(tmp_path: Path, engine: str) -> None:
+    """On both shards: TEST1 is on the first, TEST2 on the second."""
+    stays = firm("STAYS", "STAY1")
+    with venue_in_a_thread(tmp_path, firms=[stays], gateway={"engine": engine}) as venue:
+        operator = Operator(venue)
+        with operator.logged_on("STAY1") as client:
+
+            def answers(begin: str, **order: Any) -> bool:
+                """Whether such an order is answered so, "" for its being taken."""
+                return buy(client, next(cl_ord_ids), **order).fields.get("58", "").startswith(begin)
+
+            cl_ord_ids = (f"c-{number}" for number in count())
+            assert answers("UNKNOWN_SYMBOL", symbol="NEW")
+            operator.write_instruments(NEW)
+            operator.write(stays | {"limits": {"qty_lots_max": 50}})
+            operator.reload_venue()
+            for symbol in ("TEST1", "TEST2", "NEW"):
+                wait_for(lambda symbol=symbol: answers("QTY_ABOVE_LIMIT", symbol=symbol), STARTS_S)  # type: ignore[misc]
+            assert buy(client, "n-1", symbol="NEW", qty=50)["39"] == "0"
+            assert answers("PRICE_OFF_TICK", symbol="NEW", price="1.02")
+            operator.write_instruments(NEW.replace("}", ', qty_max = "70" }'))
+            operator.write(stays)
+            operator.reload_venue()
+            wait_for(lambda: buy(client, next(cl_ord_ids), symbol="TEST1")["39"] == "0", STARTS_S)
+            wait_for(lambda: buy(client, next(cl_ord_ids), symbol="NEW", qty=70)["39"] == "0", STARTS_S)
+            assert answers("QTY_ABOVE_LIMIT", symbol="NEW", qty=71)
+
+
+UNUSABLE: dict[str, tuple[dict[str, Any], str, str]] = {
+    "an unknown key": ({"nonsense": 1}, "", "unknown field `nonsense`"),
+    "another tick": (
+        {},
+        'TEST1 = { tick = "0.05", reference_price = "10.00", shard = 0 }',
+        "TEST1 is traded with tick",
+    ),
+    "another number of shards": ({"shards": 3}, "", "shards = 3, but the logs are those of 2"),
+}
+
+
+@pytest.mark.parametrize("name", list(UNUSABLE))
+@pytest.mark.parametrize("asks_each", [False, True])
+def test_a_faulty_file_changes_nothing_anywhere(tmp_path: Path, name: str, *, asks_each: bool) -> None:
+    """Whether the venue is asked, or each of its processes."""
+    keys, instrument, fault = UNUSABLE[name]
+    with venue_in_a_thread(tmp_path, firms=[firm("STAYS", "STAY1")]) as venue:
+        operator = Operator(venue)
+        operator.write_instruments(NEW, instrument)
+        operator.config |= keys
+        operator.write(firm("STAYS", "STAY1") | {"limits": {"qty_lots_max": 50}}, firm("NEW", "NEW1"))
+        if asks_each:
+            for process in ("matcher-0", "matcher-1", "gateway"):
+                os.kill(venue.processes[process].pid, signal.SIGHUP)
+                told = operator.logged("configuration_not_reloaded", process)["reason"]
+                assert fault in told
+                assert told.endswith("; nothing was changed")
+        else:
+            operator.reload_venue()
+        assert operator.is_unknown("NEW1")
+        with operator.logged_on("STAY1") as client:
+            assert [buy(client, f"a-{symbol}", symbol=symbol)["39"] for symbol in ("TEST1", "TEST2")] == ["0", "0"]
+            assert "UNKNOWN_SYMBOL" in buy(client, "a-3", symbol="NEW")["58"]
+
+
+def test_another_throttle_counts_from_the_next_request_on(tmp_path: Path) -> None:
+    def throttled(**lines: int) -> dict[str, Any]:
+        return firm("STAYS", "STAY1") | {"limits": {"throttle": lines}}
+
+    with venue_in_a_thread(tmp_path, firms=[throttled(per_second=1, burst=2)]) as venue:
+        operator = Operator(venue)
+        with operator.logged_on("STAY1") as client:
+            for number in range(3):
+                send_order(client, f"a-{number}")
+            assert [client.receive().msg_type for _ in range(3)] == ["8", "8", "j"]
+            operator.reload(throttled())
+            assert [buy(client, f"b-{number}")["39"] for number in range(9)] == ["0"] * 9
+
+
 def test_a_session_that_returns_after_a_restart_gets_what_it_missed_at_the_next(tmp_path: Path) -> None:
     there, away = [firm("AWAY", "AWAY1"), firm("OTHER", "OTHER1")], [firm("OTHER", "OTHER1")]
     with venue_in_a_thread(tmp_path, firms=there) as venue:
@@ -242,12 +347,16 @@ def test_a_session_that_returns_after_a_restart_gets_what_it_missed_at_the_next(
         assert told == [("a1", "0"), ("a2", "0"), ("a1", "F")]
 
 
-def test_quickfix_says_that_it_cannot(tmp_path: Path) -> None:
-    with venue_in_a_thread(tmp_path, firms=[firm("STAYS", "STAY1")], gateway={"engine": "quickfix"}) as venue:
+def test_quickfix_names_the_sessions_that_wait_for_a_restart(tmp_path: Path) -> None:
+    there = [firm("STAYS", "STAY1"), firm("GOES", "GOES1")]
+    with venue_in_a_thread(tmp_path, firms=there, gateway={"engine": "quickfix"}) as venue:
         operator = Operator(venue)
-        operator.write(firm("STAYS", "STAY1"), firm("NEW", "NEW1"))
-        operator.hang_up()
-        assert "sessions of the QuickFIX engine are fixed" in operator.logged("configuration_not_reloaded")["reason"]
+        told = operator.reload(firm("STAYS", "STAY1", password="other"), firm("NEW", "NEW1"))
+        assert (told["added"], told["removed"], told["changed"]) == ([], [], [])
+        ignored = operator.logged("configuration_needs_restart")["ignored"]
+        assert ignored == [f"session FIX.4.4:{name} (QuickFIX)" for name in ("NEW1", "GOES1", "STAY1")]
+        with operator.logged_on("STAY1"):
+            pass
 
 
 # The commands
@@ -264,11 +373,11 @@ def ask(data_dir: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def read_until(up: "subprocess.Popen[str]", event: str) -> dict[str, Any]:
+def read_until(up: "subprocess.Popen[str]", event: str, process: str = "up") -> dict[str, Any]:
     assert up.stderr is not None
     for line in up.stderr:
         entry: dict[str, Any] = json.loads(line)
-        if entry["event"] == event:
+        if (entry["event"], entry["process"]) == (event, process):
             return entry
     raise AssertionError(f"it ended without {event}")
 
@@ -286,7 +395,7 @@ def test_reload_finds_the_venue_by_its_data_directory(tmp_path: Path) -> None:
             done = ask(data_dir)
             assert (done.returncode, done.stderr) == (0, "")
             assert f"process {up.pid}" in done.stdout
-            told = read_until(up, "configuration_reloaded")
+            told = read_until(up, "configuration_reloaded", "gateway")
             assert (told["added"], told["removed"]) == (["FIX.4.4:TWO1"], ["FIX.4.4:ONE1"])
 
             config_path.write_text(good.replace("firms", "frims"))

@@ -1,0 +1,5 @@
+"""The tests here that need JetStream get a server of their own."""
+
+from tests.jetstream import bus, server
+
+__all__ = ["bus", "server"]
