@@ -1,5 +1,5 @@
 """
-One public book: price levels and last trades, built from increments alone.
+One public book: phase, price levels and last trades, built from increments alone.
 
 The service keeps one per symbol as the truth that it publishes; `replica` keeps one on a reader's side. Every increment
 is checked against the book before it is taken: a book that accepts it is right, one that cannot says so.
@@ -9,10 +9,23 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
+import msgspec
 from sortedcontainers import SortedDict
 
-from marketdata.messages import DELETED_LEVEL, NEW_LEVEL, BookIncrement, BookSnapshot, Level, LevelUpdate, Trade
+from marketdata.messages import (
+    DELETED_LEVEL,
+    NEW_LEVEL,
+    BookIncrement,
+    BookSnapshot,
+    IndicativePrice,
+    Level,
+    LevelUpdate,
+    MarketPhase,
+    RevisedTrade,
+    Trade,
+)
 from matcher.orders import BUY
+from matcher.phases import CONTINUOUS, Phase
 
 TRADES_KEPT: Final = 50
 
@@ -22,14 +35,25 @@ class BookError(Exception):
 
 
 class Book:
-    """The levels of one symbol, best first, and its last trades."""
+    """
+    The levels of one symbol, best first, its phase, and its last trades.
 
-    def __init__(self, symbol: str, *, tick: str = "", lot: str = "") -> None:
+    Args:
+        symbol: Whose book it is.
+        tick: Of the instrument, as decimal text; as `lot`.
+        lot: See `tick`.
+        phase: The one that the instrument begins in.
+    """
+
+    def __init__(self, symbol: str, *, tick: str = "", lot: str = "", phase: Phase = CONTINUOUS) -> None:
         self.symbol = symbol
         self.tick = tick
         self.lot = lot
         self.md_seq = 0
         self.transact_ns = 0
+        self.phase = MarketPhase(phase, 0, 0, "")
+        self.indicative: IndicativePrice | None = None
+        """None if nothing would trade, and outside auctions."""
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self._bids: SortedDict[int, Level] = SortedDict()  # by minus the price: best first, as in _asks
         self._asks: SortedDict[int, Level] = SortedDict()
@@ -47,6 +71,8 @@ class Book:
         book = cls(snapshot.symbol, tick=snapshot.tick, lot=snapshot.lot)
         book.md_seq = snapshot.md_seq
         book.transact_ns = snapshot.transact_ns
+        book.phase = snapshot.phase
+        book.indicative = snapshot.indicative
         book.trades.extend(snapshot.trades)
         book._bids.update((-level.price_ticks, level) for level in snapshot.bids)
         book._asks.update((level.price_ticks, level) for level in snapshot.asks)
@@ -66,9 +92,15 @@ class Book:
             raise BookError(f"{self.symbol}: increment {increment.md_seq} came where {self.md_seq + 1} was due")
         for update in increment.levels:
             self._check_update(update, increment.md_seq)
+        if increment.phase is not None:
+            self._enter(increment.phase)
         for update in increment.levels:
             self._set_level(update)
+        if increment.indicative is not None:
+            self.indicative = increment.indicative if increment.indicative.qty_lots else None
         self.trades.extend(increment.trades)
+        for revision in increment.revisions:
+            self._revise(revision)
         self.md_seq = increment.md_seq
         self.transact_ns = increment.transact_ns
         self.check()
@@ -100,6 +132,8 @@ class Book:
             tick=self.tick,
             lot=self.lot,
             depth=depth,
+            phase=self.phase,
+            indicative=self.indicative,
             bids=self.bids(depth),
             asks=self.asks(depth),
             trades=list(self.trades),
@@ -117,6 +151,28 @@ class Book:
         bid_ticks, ask_ticks = -self._bids.keys()[0], self._asks.keys()[0]
         if bid_ticks >= ask_ticks:
             raise BookError(f"{self.symbol}: crossed at {self.md_seq}: bid {bid_ticks}, ask {ask_ticks} ticks")
+
+    def _enter(self, phase: MarketPhase) -> None:
+        """Each phase begins without an indicative price; one that only ends at another time goes on."""
+        if phase.phase != self.phase.phase:
+            self.indicative = None
+        self.phase = phase
+
+    def _revise(self, revision: RevisedTrade) -> None:
+        """Put a trade right, or take it out, if it is still among the last ones."""
+        revised = [
+            msgspec.structs.replace(
+                trade,
+                price=revision.price,
+                qty=revision.qty,
+                price_ticks=revision.price_ticks,
+                qty_lots=revision.qty_lots,
+            )
+            if trade.match_id == revision.match_id
+            else trade
+            for trade in self.trades
+        ]
+        self.trades = deque((trade for trade in revised if trade.qty_lots), maxlen=TRADES_KEPT)
 
     def _check_update(self, update: LevelUpdate, md_seq: int) -> None:
         levels, key = self._place(update)

@@ -1,5 +1,5 @@
 """
-The checkpoint: how far each execution log was read, and all books as they stood there.
+The checkpoint: how far each execution log was read, and all instruments and books as they stood there.
 
 It only saves time: without one the books are built again from the beginning of the logs. So a file that is torn, of
 another version or of another venue is reported and not used. Writing is atomic: a new file, fsync, rename, fsync of the
@@ -16,8 +16,9 @@ from typing import Final
 import msgspec
 
 from marketdata.messages import BookSnapshot
+from matcher.instruments import Instrument
 
-CHECKPOINT_VERSION: Final = 1
+CHECKPOINT_VERSION: Final = 2
 CHECKPOINT_FILE: Final = "marketdata.checkpoint"
 _NAME: Final = b"outcry-marketdata-checkpoint"
 
@@ -40,6 +41,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     positions: list[LogPosition]
     """By shard, from 0."""
+    instruments: list[Instrument]
+    """Everything that was defined by then, at run time too."""
     books: list[BookSnapshot]
 
 

@@ -2,9 +2,10 @@
 FIX market data: the application behind the engine port for sessions of kind `marketdata`.
 
 It answers V with one W per symbol and then one X per increment, each body's larger half written once for all
-subscribers with the same wish. It is a reader like any other: when its replica of a book is not current, the book is
-withdrawn from the subscribers with an empty W, and a fresh W comes before any further X. So a client never builds on a
-wrong book. All calls are on the event loop's thread; a subscription lives no longer than its session's logon.
+subscribers with the same wish, and e with f (`fix_status`). It is a reader like any other: when its replica of a book
+is not current, the book is withdrawn from the subscribers with an empty W, and a fresh W comes before any further X. So
+a client never builds on a wrong book. All calls are on the event loop's thread; a subscription lives no longer than its
+session's logon.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +19,9 @@ from marketdata.fix_messages import (
     INSUFFICIENT_BANDWIDTH,
     NOT_AUTHORIZED,
     NOT_AVAILABLE,
+    OTHER,
     UNKNOWN_ID,
+    UNSUBSCRIBE,
     UNSUPPORTED_MESSAGE_TYPE,
     BusinessReject,
     Fields,
@@ -32,10 +35,12 @@ from marketdata.fix_messages import (
     request_reject,
     snapshot_head,
 )
+from marketdata.fix_status import StatusDesk, read_status_request
 from marketdata.fix_views import View, ViewKey
 from marketdata.messages import BookIncrement
 from marketdata.metrics import FeedMetrics
 from marketdata.replica import Change, Replica
+from matcher.instruments import Instrument
 from sessions.port import InboundMessage
 
 log = structlog.get_logger()
@@ -84,12 +89,19 @@ class FixFeed:
 
     def __init__(self, send: Send, venue: Venue, metrics: FeedMetrics, *, now_ns: Callable[[], int]) -> None:
         self._send = send
-        self._venue = venue
+        self._instruments = dict(venue.instruments)
+        self._subscriptions_max = venue.config.marketdata.fix_subscriptions_max
         self._metrics = metrics
         self._now_ns = now_ns
         self._books: Books | None = None
         self._sessions: dict[str, dict[str, _Subscription]] = {}
         self._audiences: dict[str, dict[ViewKey, _Audience]] = {symbol: {} for symbol in venue.instruments}
+        self._statuses = StatusDesk(self._reply, self._reject, now_ns=now_ns)
+
+    def define(self, instrument: Instrument) -> None:
+        """An instrument is traded from now on, or has new rules."""
+        self._instruments[instrument.symbol] = instrument
+        self._audiences.setdefault(instrument.symbol, {})
 
     def attach(self, books: Books) -> None:
         """Give the feed its reader, once, before the first logon."""
@@ -113,6 +125,8 @@ class FixFeed:
 
     def on_change(self, replica: Replica, change: Change, increment: BookIncrement | None) -> None:
         """Tell the subscribers what happened to a book."""
+        if increment is None or increment.phase is not None:
+            self._statuses.on_change(replica, change, is_available=self._is_available)
         audiences = self._audiences[replica.symbol]
         if not audiences:
             return
@@ -137,9 +151,26 @@ class FixFeed:
             self._reject(message.session_id, fields, reject)
 
     def _answer(self, session_id: str, fields: Fields) -> None:
-        if (msg_type := fields.first("35")) != "V":
+        msg_type = fields.first("35")
+        if msg_type == "e":
+            self._answer_status(session_id, fields)
+        elif msg_type == "V":
+            self._answer_market_data(session_id, fields)
+        else:
             raise _not_for_this_session(msg_type, fields)
-        request = read_request(fields, self._venue.instruments)
+
+    def _answer_status(self, session_id: str, fields: Fields) -> None:
+        request = read_status_request(fields, self._instruments)
+        if request.kind == UNSUBSCRIBE:
+            self._statuses.end(session_id, request.req_id)
+        elif not self._statuses.is_repeat(session_id, request, fields):
+            if excess := self._excess(session_id, 1):
+                raise BusinessReject(OTHER, excess, ref_id=request.req_id)
+            replica = self._reader.watch(request.symbol)
+            self._statuses.begin(session_id, request, fields, replica, is_available=self._is_available)
+
+    def _answer_market_data(self, session_id: str, fields: Fields) -> None:
+        request = read_request(fields, self._instruments)
         if isinstance(request, Unsubscribe):
             self._unsubscribe(session_id, request)
         else:
@@ -172,27 +203,37 @@ class FixFeed:
             self._join(subscription, symbol)
 
     def _check_limit(self, session_id: str, request: Subscribe) -> None:
-        symbols_max = self._venue.config.marketdata.fix_subscriptions_max
+        if excess := self._excess(session_id, len(request.symbols)):
+            raise RequestRefused(request.md_req_id, INSUFFICIENT_BANDWIDTH, excess)
+
+    def _excess(self, session_id: str, more: int) -> str:
+        """Why a session may not ask for so many more symbols; empty if it may."""
         used = sum(len(subscription.symbols) for subscription in self._sessions[session_id].values())
-        if used + len(request.symbols) > symbols_max:
-            raise RequestRefused(
-                request.md_req_id,
-                INSUFFICIENT_BANDWIDTH,
-                f"{used} symbols are subscribed and at most {symbols_max} may be; unsubscribe some first",
-            )
+        used += self._statuses.count(session_id)
+        if used + more <= self._subscriptions_max:
+            return ""
+        return f"{used} symbols are subscribed and at most {self._subscriptions_max} may be; unsubscribe some first"
+
+    @property
+    def _reader(self) -> Books:
+        assert self._books is not None, "attach() comes before the first request"
+        return self._books
+
+    @property
+    def _is_available(self) -> bool:
+        return self._reader.is_available
 
     def _join(self, subscription: _Subscription, symbol: str) -> None:
         """Serve a symbol at once if its book is current; else with its first W, when it comes."""
-        assert self._books is not None, "attach() comes before the first request"
         audiences = self._audiences[symbol]
         audience = audiences.get(subscription.key)
         if audience is None:
             audience = audiences[subscription.key] = _Audience(symbol, subscription.key)
         audience.subscriptions[subscription] = None
-        replica = self._books.watch(symbol)
+        replica = self._reader.watch(symbol)
         if replica.is_current:
             self._send_snapshots([subscription], audience.view, replica)
-        elif not self._books.is_available:
+        elif not self._is_available:
             self._withdraw([subscription], audience.view, replica)
 
     def _leave(self, subscription: _Subscription, symbols: Iterable[str]) -> None:
@@ -208,6 +249,7 @@ class FixFeed:
     def _end_session(self, session_id: str) -> None:
         for subscription in self._sessions.get(session_id, {}).values():
             self._leave(subscription, subscription.symbols)
+        self._statuses.end_session(session_id)
 
     def _send_snapshots(self, subscriptions: list[_Subscription], view: View, replica: Replica) -> None:
         tail = view.snapshot(replica.book, now_ns=self._now_ns())
@@ -230,8 +272,7 @@ class FixFeed:
         A snapshot request goes on waiting while the reader repairs the book, which takes milliseconds; it is refused
         when nobody answers for market data at all.
         """
-        assert self._books is not None, "attach() comes before the first request"
-        is_silent = not self._books.is_available
+        is_silent = not self._is_available
         tail = view.withdrawal(replica.book, now_ns=self._now_ns())
         for subscription in subscriptions:
             if subscription.request.is_snapshot:
@@ -269,5 +310,5 @@ def _not_for_this_session(msg_type: str, fields: Fields) -> BusinessReject:
             ref_id=fields.first("11"),
         )
     return BusinessReject(
-        UNSUPPORTED_MESSAGE_TYPE, f"MsgType(35)={msg_type} is not supported; a market-data session takes V only"
+        UNSUPPORTED_MESSAGE_TYPE, f"MsgType(35)={msg_type} is not supported; a market-data session takes V and e only"
     )

@@ -1,5 +1,6 @@
 """
-FIX market data as text: V into a request or a refusal; levels and trades into the bodies of W and X; Y and j.
+FIX market data as text: V into a request or a refusal; levels, trades and auction prices into the bodies of W and X;
+Y and j. What is said about phases is in `fix_status`.
 
 Bodies are made of two halves, so that the larger one is written once for many subscribers: a head with the
 subscriber's MDReqID(262), and a tail that is the same for all who want the same. RptSeq(83) stands once in a body, as
@@ -13,15 +14,27 @@ from typing import Final
 
 import msgspec
 
-from marketdata.messages import CHANGED_LEVEL, DELETED_LEVEL, NEW_LEVEL, Level, Trade
+from marketdata.messages import (
+    CHANGED_LEVEL,
+    DELETED_LEVEL,
+    NEW_LEVEL,
+    IndicativePrice,
+    Level,
+    RevisedTrade,
+    Trade,
+)
 from matcher.instruments import Instrument
+from matcher.orders import BUY
+from matcher.phases import SECURITY_TRADING_STATUS, Phase
 from sessions.fix_text import SOH, pairs, utc_timestamp
 
 BID: Final = "0"
 OFFER: Final = "1"
 TRADE: Final = "2"
+IMBALANCE: Final = "A"
+AUCTION_PRICE: Final = "Q"
 """MDEntryType(269)."""
-ENTRY_TYPES: Final = (BID, OFFER, TRADE)
+ENTRY_TYPES: Final = (BID, OFFER, TRADE, IMBALANCE, AUCTION_PRICE)
 
 SNAPSHOT: Final = "0"
 SUBSCRIBE: Final = "1"
@@ -30,6 +43,9 @@ UNSUBSCRIBE: Final = "2"
 
 DEPTH_MAX: Final = 1000
 """Largest MarketDepth(264) beside 0: each increment compares that many levels before and after."""
+
+_CALL_AUCTION: Final = "7"
+"""MatchType(574)."""
 
 UNKNOWN_SYMBOL: Final = "0"
 DUPLICATE_MD_REQ_ID: Final = "1"
@@ -43,6 +59,7 @@ UNSUPPORTED_ENTRY_TYPE: Final = "8"
 
 OTHER: Final = "0"
 UNKNOWN_ID: Final = "1"
+UNKNOWN_SECURITY: Final = "2"
 UNSUPPORTED_MESSAGE_TYPE: Final = "3"
 NOT_AVAILABLE: Final = "4"
 MISSING_FIELD: Final = "5"
@@ -56,7 +73,10 @@ class Dialect(msgspec.Struct, frozen=True):
     timestamp_chars: int
     """Length of a timestamp: 21 with milliseconds, 24 with microseconds."""
     is_sp2: bool
-    """W has LastUpdateTime(779), an empty one entry J; trades have TradeID(1003) and AggressorSide(2446)."""
+    """
+    W has LastUpdateTime(779) and MDSecurityTradingStatus(1682), an empty one entry J; trades have TradeID(1003) and
+    AggressorSide(2446), or MatchType(574) if they are of an auction.
+    """
     has_not_authorized: bool
     """BusinessRejectReason(380) has 6; else 0 stands in its place."""
 
@@ -126,6 +146,11 @@ class Fields:
         return list(dict.fromkeys(value for own, value in self._pairs if own == tag))
 
 
+def timestamp(ns: int, dialect: Dialect) -> str:
+    """A time as a version writes it, UTC."""
+    return utc_timestamp(ns)[: dialect.timestamp_chars]
+
+
 def dialect_of(session_id: str) -> Dialect:
     """How the feed speaks to a session such as `FIX.4.4:MD1`."""
     return _DIALECTS[session_id.partition(":")[0]]
@@ -139,7 +164,7 @@ def read_request(fields: Fields, instruments: Mapping[str, Instrument]) -> Subsc
         BusinessReject: A required tag is missing.
         RequestRefused: It asks for something that this venue does not offer.
     """
-    _require(fields, "262", "263")
+    _require(fields, {"262": "MDReqID", "263": "SubscriptionRequestType"})
     md_req_id = fields.first("262")
     match fields.first("263"):
         case "2":
@@ -152,7 +177,7 @@ def read_request(fields: Fields, instruments: Mapping[str, Instrument]) -> Subsc
                 UNSUPPORTED_SUBSCRIPTION_TYPE,
                 f"SubscriptionRequestType(263)={other}; send 0 snapshot, 1 subscribe or 2 unsubscribe",
             )
-    _require(fields, "264", "269", "55")
+    _require(fields, {"264": "MarketDepth", "269": "MDEntryType", "55": "Symbol"})
     depth = _depth(md_req_id, fields.first("264"))
     _check_options(md_req_id, fields, is_snapshot)
     entry_types = _entry_types(md_req_id, fields.all("269"))
@@ -179,18 +204,35 @@ def snapshot_tail(
     symbol: str,
     md_seq: int,
     updated_ns: int,
+    phase: Phase | None = None,
     bids: Iterable[Level] = (),
     asks: Iterable[Level] = (),
     trade: Trade | None = None,
+    auction: Mapping[str, str] | None = None,
 ) -> str:
-    """The rest of a W; without any entry it says that the book is empty."""
+    """
+    The rest of a W; without any entry it says that the book is empty.
+
+    Args:
+        dialect: How to say it.
+        symbol: Whose book it is.
+        md_seq: The last increment inside the book.
+        updated_ns: When that was.
+        phase: None if it is not known.
+        bids: Best first, as `asks`.
+        asks: See `bids`.
+        trade: The last one; None for none.
+        auction: As `auction_entries` gives it.
+    """
     entries = [_level_fields(BID, level) for level in bids]
     entries += [_level_fields(OFFER, level) for level in asks]
     if trade is not None:
         entries.append(f"269=2{SOH}{_trade_fields(dialect, trade)}")
+    entries += [f"269={entry_type}{SOH}{fields}" for entry_type, fields in (auction or {}).items()]
     head = f"55={symbol}{SOH}"
     if dialect.is_sp2:
-        head += f"779={_timestamp(updated_ns, dialect)}{SOH}"
+        head += f"779={timestamp(updated_ns, dialect)}{SOH}"
+        head += f"1682={SECURITY_TRADING_STATUS[phase]}{SOH}" if phase else ""
         entries = entries or [f"269=J{SOH}"]
     if not entries:
         return f"{head}83={md_seq}{SOH}268=0{SOH}"  # behind 268=0 it would pass for the beginning of an entry
@@ -211,8 +253,42 @@ def level_entry(action: str, entry_type: str, symbol: str, level: Level) -> str:
 
 
 def trade_entry(dialect: Dialect, symbol: str, trade: Trade) -> str:
-    """One trade in an X."""
-    return f"279=0{SOH}269=2{SOH}55={symbol}{SOH}{_trade_fields(dialect, trade)}"
+    """One trade in an X; MDEntryID(278) is what a revision of it names."""
+    return f"279=0{SOH}269=2{SOH}278={trade.match_id}{SOH}55={symbol}{SOH}{_trade_fields(dialect, trade)}"
+
+
+def revision_entry(dialect: Dialect, symbol: str, revision: RevisedTrade) -> str:
+    """A trade that was corrected (279=1) or busted (279=2), in an X."""
+    action = CHANGED_LEVEL if revision.qty_lots else DELETED_LEVEL
+    head = f"279={action}{SOH}269=2{SOH}278={revision.match_id}{SOH}55={symbol}{SOH}270={revision.price}{SOH}"
+    qty = f"271={revision.qty}{SOH}" if revision.qty_lots else ""
+    return f"{head}{qty}1003={revision.match_id}{SOH}" if dialect.is_sp2 else head + qty
+
+
+def auction_entries(indicative: IndicativePrice | None, entry_types: Iterable[str]) -> dict[str, str]:
+    """What an auction would give, by MDEntryType(269) and as the fields behind it: of those wanted, what there is."""
+    if indicative is None:
+        return {}
+    price, mark = f"270={indicative.price}{SOH}", f"276=I{SOH}"
+    entries = {AUCTION_PRICE: f"{price}271={indicative.qty}{SOH}{mark}"}
+    if indicative.imbalance_side:
+        more = "P" if indicative.imbalance_side == BUY else "Q"
+        entries[IMBALANCE] = f"{price}271={indicative.imbalance_qty}{SOH}{mark}277={more}{SOH}"
+    return {entry_type: entries[entry_type] for entry_type in entry_types if entry_type in entries}
+
+
+def auction_changes(before: Mapping[str, str], after: Mapping[str, str], symbol: str) -> list[tuple[str, str]]:
+    """MDUpdateAction(279) and entry of each difference between what `auction_entries` gave before and after."""
+    changes = [
+        (DELETED_LEVEL, f"279=2{SOH}269={entry_type}{SOH}55={symbol}{SOH}")
+        for entry_type in before
+        if entry_type not in after
+    ]
+    for entry_type, fields in after.items():
+        action = CHANGED_LEVEL if entry_type in before else NEW_LEVEL
+        if fields != before.get(entry_type):
+            changes.append((action, f"279={action}{SOH}269={entry_type}{SOH}55={symbol}{SOH}{fields}"))
+    return changes
 
 
 def in_book_order(entries: Iterable[tuple[str, str]]) -> list[str]:
@@ -236,14 +312,26 @@ def business_reject(dialect: Dialect, fields: Fields, reject: BusinessReject) ->
     return f"35=j{SOH}{ref_seq_num}58={reject}{SOH}372={fields.first('35')}{SOH}{ref_id}380={reason}{SOH}"
 
 
-def _require(fields: Fields, *tags: str) -> None:
-    names = {"262": "MDReqID", "263": "SubscriptionRequestType", "264": "MarketDepth", "269": "MDEntryType"}
-    for tag in tags:
+def require(fields: Fields, names: Mapping[str, str], *, message: str, ref_id: str) -> None:
+    """
+    See that tags are there.
+
+    Args:
+        fields: Of a request.
+        names: The tags that it needs, and their names.
+        message: The request's name.
+        ref_id: For BusinessRejectRefID(379).
+
+    Raises:
+        BusinessReject: One is missing.
+    """
+    for tag, name in names.items():
         if not fields.first(tag):
-            name = names.get(tag, "Symbol")
-            raise BusinessReject(
-                MISSING_FIELD, f"{name}({tag}) is missing; a MarketDataRequest needs it", ref_id=fields.first("262")
-            )
+            raise BusinessReject(MISSING_FIELD, f"{name}({tag}) is missing; a {message} needs it", ref_id=ref_id)
+
+
+def _require(fields: Fields, names: Mapping[str, str]) -> None:
+    require(fields, names, message="MarketDataRequest", ref_id=fields.first("262"))
 
 
 def _depth(md_req_id: str, text: str) -> int:
@@ -269,7 +357,9 @@ def _entry_types(md_req_id: str, wanted: list[str]) -> tuple[str, ...]:
     for entry_type in wanted:
         if entry_type not in ENTRY_TYPES:
             raise RequestRefused(
-                md_req_id, UNSUPPORTED_ENTRY_TYPE, f"MDEntryType(269)={entry_type}; send 0 bid, 1 offer or 2 trade"
+                md_req_id,
+                UNSUPPORTED_ENTRY_TYPE,
+                f"MDEntryType(269)={entry_type}; send 0 bid, 1 offer, 2 trade, A imbalance or Q auction price",
             )
     return tuple(entry_type for entry_type in ENTRY_TYPES if entry_type in wanted)
 
@@ -279,10 +369,9 @@ def _level_fields(entry_type: str, level: Level) -> str:
 
 
 def _trade_fields(dialect: Dialect, trade: Trade) -> str:
-    date, _, time = _timestamp(trade.transact_ns, dialect).partition("-")
+    date, _, time = timestamp(trade.transact_ns, dialect).partition("-")
     text = f"270={trade.price}{SOH}271={trade.qty}{SOH}272={date}{SOH}273={time}{SOH}"
-    return f"{text}1003={trade.match_id}{SOH}2446={trade.aggressor_side}{SOH}" if dialect.is_sp2 else text
-
-
-def _timestamp(ns: int, dialect: Dialect) -> str:
-    return utc_timestamp(ns)[: dialect.timestamp_chars]
+    if not dialect.is_sp2:
+        return text
+    how = f"2446={trade.aggressor_side}{SOH}" if trade.aggressor_side else f"574={_CALL_AUCTION}{SOH}"
+    return f"{text}1003={trade.match_id}{SOH}{how}"

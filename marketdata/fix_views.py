@@ -3,20 +3,26 @@ A view: what FIX subscribers with the same wish see of one book, written once fo
 
 A view with a depth remembers the levels inside its window. After an increment it compares them with the best levels
 now: a level that was pushed out is deleted, one that moved in is new, so a client's N levels are always the book's.
+What an auction would give is remembered in the same way.
 """
 
 import msgspec
 
 from marketdata.book import Book
 from marketdata.fix_messages import (
+    AUCTION_PRICE,
     BID,
+    IMBALANCE,
     OFFER,
     TRADE,
     Dialect,
     Wish,
+    auction_changes,
+    auction_entries,
     entries_tail,
     in_book_order,
     level_entry,
+    revision_entry,
     snapshot_tail,
     trade_entry,
 )
@@ -40,7 +46,9 @@ class View:
         self._depth = key.wish.depth
         self._sides = [entry_type for entry_type in (BID, OFFER) if entry_type in key.wish.entry_types]
         self._has_trades = TRADE in key.wish.entry_types
+        self._auction_types = [name for name in (AUCTION_PRICE, IMBALANCE) if name in key.wish.entry_types]
         self._windows: dict[str, list[Level]] = {entry_type: [] for entry_type in self._sides}
+        self._auction: dict[str, str] = {}
 
     def snapshot(self, book: Book, *, now_ns: int) -> str:
         """
@@ -53,14 +61,17 @@ class View:
         if self._depth:
             self._windows = self._best(book)
         best = self._windows if self._depth else self._best(book)
+        self._auction = auction_entries(book.indicative, self._auction_types)
         return snapshot_tail(
             self._dialect,
             symbol=self._symbol,
             md_seq=book.md_seq,
             updated_ns=book.transact_ns or now_ns,
+            phase=book.phase.phase,
             bids=best.get(BID, ()),
             asks=best.get(OFFER, ()),
             trade=book.trades[-1] if self._has_trades and book.trades else None,
+            auction=self._auction,
         )
 
     def withdrawal(self, book: Book, *, now_ns: int) -> str:
@@ -69,11 +80,20 @@ class View:
 
     def increment(self, increment: BookIncrement, book: Book) -> str:
         """The tail of the X that takes this view to `book`, just after `increment`; empty when it shows no change."""
-        trades = increment.trades if self._has_trades else ()
-        entries = [trade_entry(self._dialect, self._symbol, trade) for trade in trades]
-        levels = self._window_changes(book) if self._depth else self._all_changes(increment)
-        entries += in_book_order(levels)
+        entries = self._trade_entries(increment) if self._has_trades else []
+        changes = self._window_changes(book) if self._depth else self._all_changes(increment)
+        if self._auction_types:
+            changes += self._auction_changes(book)
+        entries += in_book_order(changes)
         return entries_tail(entries, increment.md_seq) if entries else ""
+
+    def _trade_entries(self, increment: BookIncrement) -> list[str]:
+        entries = [trade_entry(self._dialect, self._symbol, trade) for trade in increment.trades]
+        return entries + [revision_entry(self._dialect, self._symbol, trade) for trade in increment.revisions]
+
+    def _auction_changes(self, book: Book) -> list[tuple[str, str]]:
+        before, self._auction = self._auction, auction_entries(book.indicative, self._auction_types)
+        return auction_changes(before, self._auction, self._symbol)
 
     def _all_changes(self, increment: BookIncrement) -> list[tuple[str, str]]:
         changes: list[tuple[str, str]] = []

@@ -6,13 +6,22 @@ reader needs no configuration. The codec is msgspec's JSON; levels are arrays, a
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
-from matcher.events import LevelAction, LevelChange, MarketDataIncrement, TradePrint
+from matcher.increments import (
+    Indicative,
+    LevelAction,
+    LevelChange,
+    MarketDataIncrement,
+    PhaseChange,
+    TradePrint,
+    TradeRevision,
+)
 from matcher.instruments import Instrument
 from matcher.orders import Side
+from matcher.phases import Phase
 
 NEW_LEVEL: Final = "0"
 CHANGED_LEVEL: Final = "1"
@@ -59,11 +68,48 @@ class Trade(msgspec.Struct, frozen=True):
     qty: str
     price_ticks: int
     qty_lots: int
-    aggressor_side: Side
+    aggressor_side: Side | Literal[""]
+    """Empty in an auction, where nobody is the aggressor."""
     transact_ns: int
 
 
-class BookIncrement(msgspec.Struct, frozen=True, tag="increment"):
+class RevisedTrade(msgspec.Struct, frozen=True):
+    """A match that was corrected, as it stands now; or busted: then its quantity is 0."""
+
+    match_id: int
+    price: str
+    qty: str
+    price_ticks: int
+    qty_lots: int
+
+
+class MarketPhase(msgspec.Struct, frozen=True):
+    """Where the symbol is in its trading day."""
+
+    phase: Phase
+    """As in `matcher.phases`."""
+    since_ns: int
+    """When it began; 0 if it has been so since the book is there."""
+    ends_ns: int
+    """When an auction ends at the earliest; 0 if that is not known."""
+    text: str
+    """Why, if it was not the schedule."""
+
+
+class IndicativePrice(msgspec.Struct, frozen=True):
+    """What the auction would give if it ended now; all 0 if nothing would trade."""
+
+    price: str
+    qty: str
+    price_ticks: int
+    qty_lots: int
+    imbalance_side: Side | Literal[""]
+    """The side that would be left over."""
+    imbalance_qty: str
+    imbalance_qty_lots: int
+
+
+class BookIncrement(msgspec.Struct, frozen=True, tag="increment", omit_defaults=True):
     """
     All that one command changed in one book, or as much of it as fits into a message; applied whole, the book is never
     crossed.
@@ -78,6 +124,11 @@ class BookIncrement(msgspec.Struct, frozen=True, tag="increment"):
     transact_ns: int
     levels: list[LevelUpdate]
     trades: list[Trade]
+    phase: MarketPhase | None = None
+    """A new one begins; it holds for all else that the increment tells."""
+    indicative: IndicativePrice | None = None
+    """If it is another than before."""
+    revisions: list[RevisedTrade] = []
 
 
 class BookSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
@@ -92,12 +143,15 @@ class BookSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     lot: str
     depth: int
     """0: every level is here; N: at most the best N of each side, and increments cannot be joined to it."""
+    phase: MarketPhase
+    indicative: IndicativePrice | None
+    """None if nothing would trade, and outside auctions."""
     bids: list[Level]
     """Best (highest) first."""
     asks: list[Level]
     """Best (lowest) first."""
     trades: list[Trade]
-    """The last trades, oldest first."""
+    """The last trades, oldest first, as they stand after revisions; busted ones are not among them."""
     part: int = 1
     """A book too large for one message comes in parts: this is part `part` of `parts`, each a run of its levels."""
     parts: int = 1
@@ -147,6 +201,9 @@ def public_increment(increment: MarketDataIncrement, instrument: Instrument) -> 
         transact_ns=increment.transact_ns,
         levels=[_public_level(change, instrument) for change in increment.levels],
         trades=[_public_trade(trade, instrument, increment.transact_ns) for trade in increment.trades],
+        phase=_public_phase(increment.phase, increment.transact_ns) if increment.phase else None,
+        indicative=_public_indicative(increment.indicative, instrument) if increment.indicative else None,
+        revisions=[_public_revision(revision, instrument) for revision in increment.revisions],
     )
 
 
@@ -220,4 +277,30 @@ def _public_trade(trade: TradePrint, instrument: Instrument, transact_ns: int) -
         qty_lots=trade.qty_lots,
         aggressor_side=trade.aggressor_side,
         transact_ns=transact_ns,
+    )
+
+
+def _public_phase(change: PhaseChange, transact_ns: int) -> MarketPhase:
+    return MarketPhase(phase=change.phase, since_ns=transact_ns, ends_ns=change.ends_ns, text=change.text)
+
+
+def _public_indicative(indicative: Indicative, instrument: Instrument) -> IndicativePrice:
+    return IndicativePrice(
+        price=instrument.tick.text(indicative.price_ticks),
+        qty=instrument.lot.text(indicative.qty_lots),
+        price_ticks=indicative.price_ticks,
+        qty_lots=indicative.qty_lots,
+        imbalance_side=indicative.imbalance_side,
+        imbalance_qty=instrument.lot.text(indicative.imbalance_qty_lots),
+        imbalance_qty_lots=indicative.imbalance_qty_lots,
+    )
+
+
+def _public_revision(revision: TradeRevision, instrument: Instrument) -> RevisedTrade:
+    return RevisedTrade(
+        match_id=revision.match_id,
+        price=instrument.tick.text(revision.price_ticks),
+        qty=instrument.lot.text(revision.qty_lots),
+        price_ticks=revision.price_ticks,
+        qty_lots=revision.qty_lots,
     )

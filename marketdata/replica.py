@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Final
 
 from marketdata.book import Book, BookError
-from marketdata.messages import BookIncrement, BookSnapshot, Level, Trade
+from marketdata.messages import BookIncrement, BookSnapshot, IndicativePrice, Level, MarketPhase, Trade
 
 AHEAD_MAX: Final = 10_000
 """Increments kept while waiting for a snapshot; then the oldest are forgotten, and a later snapshot is needed."""
@@ -60,6 +60,16 @@ class Replica:
     def trades(self) -> list[Trade]:
         """The last trades, oldest first."""
         return list(self.book.trades)
+
+    @property
+    def phase(self) -> MarketPhase:
+        """Where the symbol is in its trading day."""
+        return self.book.phase
+
+    @property
+    def indicative(self) -> IndicativePrice | None:
+        """What the auction would give if it ended now; None if nothing would trade, and outside auctions."""
+        return self.book.indicative
 
     def on_increment(self, increment: BookIncrement) -> Change:
         """Take an increment as it came from the bus."""

@@ -16,8 +16,8 @@ from pathlib import Path
 import structlog
 
 from bus.connection import Bus, BusError
-from bus.reader import LogMessage, LogReader
-from bus.records import RecordError, decode_exec, decode_increments
+from bus.reader import TURN_BYTES, LogMessage, LogReader
+from bus.records import RecordError, decode_definitions, decode_exec, decode_increments
 from bus.streams import read_record
 from bus.subjects import MD_SNAPSHOT_SUBJECT, exec_stream, md_subject
 from configs.loader import Venue
@@ -27,7 +27,8 @@ from marketdata.checkpoint import Checkpoint, CheckpointError, LogPosition
 from marketdata.messages import BookSnapshot, FeedHeads, encode, public_increment
 from marketdata.metrics import ServiceMetrics
 from marketdata.snapshots import SnapshotDesk
-from matcher.events import MarketDataIncrement
+from matcher.increments import MarketDataIncrement
+from matcher.instruments import Instrument
 from venue import durable_file
 
 log = structlog.get_logger()
@@ -41,10 +42,10 @@ class MarketDataService:
     """All books of one venue, kept from its execution logs."""
 
     def __init__(self, venue: Venue, bus: Bus, checkpoint_path: Path, metrics: ServiceMetrics) -> None:
-        self.books = {
-            symbol: Book(symbol, tick=str(instrument.tick), lot=str(instrument.lot))
-            for symbol, instrument in venue.instruments.items()
-        }
+        self.books: dict[str, Book] = {}
+        self._instruments: dict[str, Instrument] = {}
+        self._logged: set[str] = set()
+        self._subjects: dict[str, str] = {}
         self._venue = venue
         self._bus = bus
         self._checkpoint_path = checkpoint_path
@@ -52,8 +53,8 @@ class MarketDataService:
         self._desk = SnapshotDesk(self.books)
         self._positions = [LogPosition(0, 0)] * venue.config.shards
         self._last_records: list[LogMessage | None] = [None] * venue.config.shards
-        self._subjects = {symbol: md_subject(symbol) for symbol in self.books}
-        metrics.watch(self.books)
+        for instrument in venue.instruments.values():
+            self._define(instrument)
 
     async def start(self) -> None:
         """Take up the checkpoint, if there is a good one, and answer snapshot requests from then on."""
@@ -78,7 +79,11 @@ class MarketDataService:
     async def save(self) -> None:
         """Write a checkpoint of this moment; a disk that refuses is reported, and the old one stays."""
         content = checkpoint.encode(
-            Checkpoint(self._advance_positions(), [book.snapshot() for book in self.books.values() if book.md_seq])
+            Checkpoint(
+                self._advance_positions(),
+                list(self._instruments.values()),
+                [book.snapshot() for symbol, book in self.books.items() if book.md_seq or symbol in self._logged],
+            )
         )
         try:
             await asyncio.to_thread(durable_file.replace, self._checkpoint_path, content)
@@ -95,7 +100,7 @@ class MarketDataService:
         await reader.start()
         try:
             while True:
-                for message in await reader.next_batch():
+                for message in await reader.next_batch(bytes_max=TURN_BYTES):
                     await self._take(shard, stream, message)
                 position.set(message.seq)
                 lag.set(message.pending)
@@ -105,7 +110,10 @@ class MarketDataService:
 
     async def _take(self, shard: int, stream: str, message: LogMessage) -> None:
         """Take one record whole, then wait if NATS is behind: a checkpoint never falls inside a record."""
-        payloads = [self._apply(increment, stream, message.seq) for increment in _increments(stream, message)]
+        instruments, increments = _read(stream, message)
+        for instrument in instruments:
+            self._redefine(instrument, stream, message.seq)
+        payloads = [self._apply(increment, stream, message.seq) for increment in increments]
         self._last_records[shard] = message
         try:
             if payloads:
@@ -115,12 +123,43 @@ class MarketDataService:
         else:
             self._metrics.increments.inc(len(payloads))
 
+    def _define(self, instrument: Instrument) -> None:
+        symbol = instrument.symbol
+        self._instruments[symbol] = instrument
+        if symbol not in self.books:
+            self.books[symbol] = Book(
+                symbol,
+                tick=str(instrument.tick),
+                lot=str(instrument.lot),
+                phase=instrument.rules.initial_phase,
+            )
+            self._subjects[symbol] = md_subject(symbol)
+            self._metrics.watch({symbol: self.books[symbol]})
+
+    def _redefine(self, instrument: Instrument, stream: str, seq: int) -> None:
+        known = self._instruments.get(instrument.symbol, instrument)
+        if (known.tick, known.lot) != (instrument.tick, instrument.lot):
+            raise FeedBroken(
+                f"{stream} record {seq} has {instrument.symbol} with tick {instrument.tick} and lot {instrument.lot}, "
+                f"but the instruments file with tick {known.tick} and lot {known.lot}; give it back its line"
+            )
+        if instrument.symbol not in self._logged:
+            self._logged.add(instrument.symbol)
+            self._begin(instrument)
+        self._define(instrument)
+
+    def _begin(self, instrument: Instrument) -> None:
+        """The log's first definition says in which phase a symbol begins; the file may say something else by now."""
+        book = self.books.get(instrument.symbol)
+        if book is not None and not book.md_seq:
+            del self.books[instrument.symbol]
+
     def _apply(self, increment: MarketDataIncrement, stream: str, seq: int) -> tuple[str, bytes]:
-        instrument = self._venue.instruments.get(increment.symbol)
+        instrument = self._instruments.get(increment.symbol)
         if instrument is None:
             raise FeedBroken(
-                f"{stream} record {seq} is about {increment.symbol!r}, which the instruments file does not have; "
-                "add it again, a traded symbol cannot be removed"
+                f"{stream} record {seq} is about {increment.symbol!r}, which no record before it defined; restore the "
+                "log from its backup"
             )
         public = public_increment(increment, instrument)
         try:
@@ -170,7 +209,11 @@ class MarketDataService:
         except (CheckpointError, BookError) as error:
             log.warning("checkpoint_ignored", path=str(self._checkpoint_path), reason=str(error))
             return
+        for instrument in saved.instruments:
+            if instrument.symbol not in self._instruments:
+                self._define(instrument)
         self.books.update(books)
+        self._logged.update(books)
         self._metrics.watch(books)
         self._positions = saved.positions
         log.info("checkpoint_loaded", books=len(books), exec_positions=[p.seq for p in saved.positions])
@@ -178,9 +221,10 @@ class MarketDataService:
     async def _check_fits(self, saved: Checkpoint) -> None:
         if len(saved.positions) != self._venue.config.shards:
             raise CheckpointError(f"it is of {len(saved.positions)} shards, not {self._venue.config.shards}")
+        known = {instrument.symbol: instrument for instrument in saved.instruments} | self._instruments
         for snapshot in saved.books:
-            book = self.books.get(snapshot.symbol)
-            if book is None or (book.tick, book.lot) != (snapshot.tick, snapshot.lot):
+            instrument = known.get(snapshot.symbol)
+            if instrument is None or (str(instrument.tick), str(instrument.lot)) != (snapshot.tick, snapshot.lot):
                 raise CheckpointError(f"{snapshot.symbol} has tick {snapshot.tick} and lot {snapshot.lot} in it")
         for shard, position in enumerate(saved.positions):
             if position.seq:
@@ -196,8 +240,9 @@ class MarketDataService:
             raise CheckpointError(f"it belongs to another log than this {stream}: record {position.seq} differs")
 
 
-def _increments(stream: str, message: LogMessage) -> list[MarketDataIncrement]:
+def _read(stream: str, message: LogMessage) -> tuple[list[Instrument], list[MarketDataIncrement]]:
     try:
-        return decode_increments(decode_exec(message.payload))
+        record = decode_exec(message.payload)
+        return [event.instrument for event in decode_definitions(record)], decode_increments(record)
     except RecordError as error:
         raise FeedBroken(f"{stream} record {message.seq}: {error}") from error

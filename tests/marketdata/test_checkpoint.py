@@ -11,14 +11,14 @@ from marketdata.checkpoint import Checkpoint, CheckpointError, LogPosition
 from matcher.orders import BUY
 from venue import durable_file
 
-from .conftest import public
+from .conftest import INSTRUMENT, public
 
 
 @pytest.fixture
 def saved() -> Checkpoint:
     book = Book("AAPL", tick="0.01", lot="1")
     book.apply(public(1, ("0", BUY, 100, 3)))
-    return Checkpoint([LogPosition(17, 4711), LogPosition(0, 0)], [book.snapshot()])
+    return Checkpoint([LogPosition(17, 4711), LogPosition(0, 0)], [INSTRUMENT], [book.snapshot()])
 
 
 def test_what_is_stored_is_loaded(tmp_path: Path, saved: Checkpoint) -> None:
@@ -49,8 +49,8 @@ def test_every_flipped_bit_is_noticed(saved: Checkpoint) -> None:
 
 
 def test_another_version_is_named(saved: Checkpoint) -> None:
-    content = checkpoint.encode(saved).replace(b"checkpoint 1 ", b"checkpoint 2 ", 1)
-    with pytest.raises(CheckpointError, match="it has version 2, and this build reads version 1"):
+    content = checkpoint.encode(saved).replace(b"checkpoint 2 ", b"checkpoint 3 ", 1)
+    with pytest.raises(CheckpointError, match="it has version 3, and this build reads version 2"):
         checkpoint.decode(content)
 
 

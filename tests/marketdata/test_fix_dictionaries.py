@@ -14,6 +14,7 @@ import quickfix as fix
 
 from marketdata.book import Book
 from marketdata.fix_messages import (
+    ENTRY_TYPES,
     BusinessReject,
     Fields,
     RequestRefused,
@@ -24,14 +25,20 @@ from marketdata.fix_messages import (
     request_reject,
     snapshot_head,
 )
+from marketdata.fix_status import status_body
 from marketdata.fix_views import View, ViewKey
-from matcher.events import TradePrint
+from matcher.increments import Indicative, PhaseChange, TradePrint, TradeRevision
 from matcher.orders import BUY, SELL
+from matcher.phases import CONTINUOUS, VOLATILITY_AUCTION
+from sessions.dictionary.dictionary import Dictionary
+from sessions.dictionary.rules_of_engagement import DIRECTORY
+from sessions.fix_text import pairs
 from sessions.quickfix import dictionaries
 
 from .conftest import NOW_NS, SYMBOL, public
 
 VERSIONS = {"FIX.4.2": "FIX42", "FIX.4.4": "FIX44", "FIXT.1.1": "FIX50SP2"}
+KINDS = ["empty W", "W", "X", "auction W", "auction X", "auction's end X", "f", "unknown f", "Y", "j"]
 STOCK = Path(sys.prefix) / "share" / "quickfix"
 
 
@@ -44,15 +51,36 @@ def bodies(begin_string: str) -> dict[str, str]:
     """One of each message of the feed, by what it is."""
     dialect = dialect_of(f"{begin_string}:MD1")
     view = View(SYMBOL, ViewKey(dialect, Wish(0, ("0", "1", "2"))))
+    auction_view = View(SYMBOL, ViewKey(dialect, Wish(0, ENTRY_TYPES)))
     book = Book(SYMBOL)
     empty = view.snapshot(book, now_ns=NOW_NS)
     book.apply(public(1, ("0", BUY, 100, 5), ("0", BUY, 99, 5), ("0", SELL, 102, 7)))
     increment = public(2, ("0", BUY, 102, 1), ("2", SELL, 102, 0), trades=(TradePrint(1, 102, 7, BUY),))
     book.apply(increment)
     changed = view.increment(increment, book)
+    plain = view.snapshot(book, now_ns=NOW_NS)
+    auction_view.snapshot(book, now_ns=NOW_NS)
+    in_auction = public(
+        3, phase=PhaseChange(VOLATILITY_AUCTION, NOW_NS, "a price"), indicative=Indicative(102, 5, BUY, 3)
+    )
+    book.apply(in_auction)
+    begun, auction = auction_view.increment(in_auction, book), auction_view.snapshot(book, now_ns=NOW_NS)
+    phase = book.phase
+    over = public(
+        4,
+        trades=(TradePrint(2, 102, 5, ""),),
+        phase=PhaseChange(CONTINUOUS, 0, ""),
+        revisions=(TradeRevision(1, 101, 7), TradeRevision(9, 101, 0)),
+    )
+    book.apply(over)
     return {
+        "auction W": snapshot_head("r1") + auction,
+        "auction X": increment_head("r1") + begun,
+        "auction's end X": increment_head("r1") + auction_view.increment(over, book),
+        "f": status_body(dialect, "s1", SYMBOL, phase, now_ns=NOW_NS),
+        "unknown f": status_body(dialect, "s1", SYMBOL, None, now_ns=NOW_NS),
         "empty W": snapshot_head("r1") + empty,
-        "W": snapshot_head("r1") + view.snapshot(book, now_ns=NOW_NS),
+        "W": snapshot_head("r1") + plain,
         "X": increment_head("r1") + changed,
         "Y": request_reject(RequestRefused("r1", "0", "no such symbol")),
         "j": business_reject(dialect, Fields("35=D\x0134=2\x01"), BusinessReject("6", "no")),
@@ -88,9 +116,23 @@ def received(begin_string: str, path: Path, body: str, *, lenient: bool = False)
 
 
 @pytest.mark.parametrize("begin_string", VERSIONS)
-@pytest.mark.parametrize("kind", ["empty W", "W", "X", "Y", "j"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_client_with_our_dictionary_accepts_every_message(begin_string: str, kind: str, own: dict[str, Path]) -> None:
     received(begin_string, own[VERSIONS[begin_string]], bodies(begin_string)[kind])
+
+
+@functools.cache
+def given_away(begin_string: str) -> Dictionary:
+    if begin_string == "FIXT.1.1":
+        return Dictionary.load(DIRECTORY / "FIXT11.xml", DIRECTORY / "FIX50SP2.xml")
+    return Dictionary.load(DIRECTORY / f"{VERSIONS[begin_string]}.xml")
+
+
+@pytest.mark.parametrize("begin_string", VERSIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_dictionaries_that_we_give_away_accept_every_message(begin_string: str, kind: str) -> None:
+    fields = pairs(whole(begin_string, bodies(begin_string)[kind]))
+    assert given_away(begin_string).check(dict(fields)["35"], fields) is None
 
 
 @pytest.mark.parametrize("begin_string", VERSIONS)
@@ -104,7 +146,7 @@ def test_with_our_dictionary_the_number_is_in_the_last_entry(
     assert (message.groupCount(268), last.getField(83)) == (entries, "2")
 
 
-@pytest.mark.parametrize("kind", ["empty W", "W", "X", "Y", "j"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_client_with_the_stock_dictionary_of_50sp2_accepts_every_message(kind: str) -> None:
     received("FIXT.1.1", STOCK / "FIX50SP2.xml", bodies("FIXT.1.1")[kind])
 
@@ -122,6 +164,6 @@ def test_a_client_with_an_older_stock_dictionary_reads_every_entry(begin_string:
 
 
 @pytest.mark.parametrize("begin_string", ["FIX.4.2", "FIX.4.4"])
-@pytest.mark.parametrize("kind", ["Y", "j"])
-def test_a_client_with_an_older_stock_dictionary_accepts_refusals(begin_string: str, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["f", "unknown f", "Y", "j"])
+def test_a_client_with_an_older_stock_dictionary_accepts_phases_and_refusals(begin_string: str, kind: str) -> None:
     received(begin_string, STOCK / f"{VERSIONS[begin_string]}.xml", bodies(begin_string)[kind])

@@ -8,7 +8,7 @@ from marketdata.fix_feed import FixFeed
 from marketdata.messages import BookIncrement
 from marketdata.metrics import FeedMetrics
 from marketdata.replica import Change, Replica
-from matcher.events import TradePrint
+from matcher.increments import TradePrint
 from matcher.orders import BUY, SELL
 from sessions.port import InboundMessage
 
@@ -111,7 +111,7 @@ def test_a_subscriber_gets_one_w_and_then_one_x_per_increment(desk: Desk) -> Non
     assert desk.take() == [
         W_EMPTY,
         "X 262=r1|268=1|279=0|269=0|55=AAPL|270=1.00|271=5|346=1|83=1|",
-        "X 262=r1|268=2|279=0|269=2|55=AAPL|270=1.00|271=1|272=20260921|273=14:13:22.123|"
+        "X 262=r1|268=2|279=0|269=2|278=1|55=AAPL|270=1.00|271=1|272=20260921|273=14:13:22.123|"
         "279=1|269=0|55=AAPL|270=1.00|271=4|346=1|83=2|",
     ]
 
@@ -142,7 +142,7 @@ def test_many_symbols_get_one_w_each(desk: Desk) -> None:
 def test_each_session_reads_its_own_version(subscribed: Desk) -> None:
     subscribed.receive(subscribed.ask(req="x"), MD_SP2)
     assert subscribed.take(MD_SP2) == [
-        "W 262=x|55=AAPL|779=20260921-14:13:21.123456|268=1|269=0|270=1.00|271=5|346=1|83=1|"
+        "W 262=x|55=AAPL|779=20260921-14:13:21.123456|1682=17|268=1|269=0|270=1.00|271=5|346=1|83=1|"
     ]
     subscribed.publish(public(2, ("2", BUY, 100, 0)))
     assert subscribed.sent == [
@@ -209,7 +209,7 @@ def test_order_messages_are_not_authorized_here(desk: Desk, msg_type: str) -> No
 
 def test_other_messages_are_not_supported(desk: Desk) -> None:
     desk.receive("35=c|320=s1|")
-    text = "MsgType(35)=c is not supported; a market-data session takes V only"
+    text = "MsgType(35)=c is not supported; a market-data session takes V and e only"
     assert desk.take() == [f"j 45=5|58={text}|372=c|380=3|"]
 
 

@@ -15,7 +15,7 @@ from marketdata.fix_feed import FixFeed
 from marketdata.messages import BookIncrement
 from marketdata.metrics import FeedMetrics
 from marketdata.replica import Change, Replica
-from matcher.events import TradePrint
+from matcher.increments import TradePrint
 from matcher.orders import BUY, SELL
 from sessions.fix_text import pairs
 from sessions.port import InboundMessage
@@ -114,7 +114,7 @@ TRADE_50SP2 = "272=20260921|273=14:13:22.123456|1003=1|2446=1"
     [
         ("FIX.4.2", "35=W|55=AAPL|83=0|262=r1|268=0", TRADE_4),
         ("FIX.4.4", "35=W|55=AAPL|83=0|262=r1|268=0", TRADE_4),
-        ("FIXT.1.1", "35=W|55=AAPL|262=r1|779=20260921-14:13:20.123456|268=1|269=J|83=0", TRADE_50SP2),
+        ("FIXT.1.1", "35=W|55=AAPL|262=r1|779=20260921-14:13:20.123456|1682=17|268=1|269=J|83=0", TRADE_50SP2),
     ],
 )
 async def test_w_and_x_arrive_as_they_were_written(
@@ -143,7 +143,7 @@ async def test_w_and_x_arrive_as_they_were_written(
         "35=X|262=r1|268=2|279=0|269=1|55=AAPL|270=1.02|271=7|346=1|279=0|269=1|55=AAPL|270=1.03|271=1|346=1|83=1"
     )
     assert _as_entries(second) == _as_entries(
-        f"35=X|262=r1|268=4|279=0|269=2|55=AAPL|270=1.02|271=7|{increment}|279=2|269=1|55=AAPL|270=1.02|"
+        f"35=X|262=r1|268=4|279=0|269=2|278=1|55=AAPL|270=1.02|271=7|{increment}|279=2|269=1|55=AAPL|270=1.02|"
         "279=1|269=1|55=AAPL|270=1.03|271=2|346=1|279=0|269=0|55=AAPL|270=1.02|271=3|346=1|83=2"
     )
     assert refusal.startswith("35=j|45=3|58=this session is for market data")

@@ -36,8 +36,8 @@ def read(text: str) -> Subscribe | Unsubscribe:
     [
         (GOOD, Subscribe("r1", ("AAPL",), Wish(0, ("0", "1")), is_snapshot=False)),
         (
-            "35=V|262=r2|263=0|264=5|267=3|269=2|269=1|269=0|146=2|55=BRK.B|55=AAPL|",
-            Subscribe("r2", ("BRK.B", "AAPL"), Wish(5, ("0", "1", "2")), is_snapshot=True),
+            "35=V|262=r2|263=0|264=5|267=5|269=Q|269=2|269=1|269=A|269=0|146=2|55=BRK.B|55=AAPL|",
+            Subscribe("r2", ("BRK.B", "AAPL"), Wish(5, ("0", "1", "2", "A", "Q")), is_snapshot=True),
         ),
         (
             "35=V|262=r3|263=1|264=1|266=Y|267=1|269=2|146=2|55=AAPL|55=AAPL|",
@@ -67,7 +67,7 @@ def test_a_request_is_read(text: str, request_: Subscribe | Unsubscribe) -> None
         ("264=0", "264=\u0663", "5", "MarketDepth(264)=\u0663; send 0 for the whole book, or 1 to 1000"),
         ("265=1", "265=0", "6", "MDUpdateType(265)=0; send 1, incremental refresh"),
         ("265=1", "265=1|266=N", "7", "AggregatedBook(266)=N; send Y, entries are price levels"),
-        ("269=1", "269=4", "8", "MDEntryType(269)=4; send 0 bid, 1 offer or 2 trade"),
+        ("269=1", "269=4", "8", "MDEntryType(269)=4; send 0 bid, 1 offer, 2 trade, A imbalance or Q auction price"),
     ],
 )
 def test_what_is_not_offered_is_refused_with_its_code(was: str, becomes: str, reason: str, text: str) -> None:

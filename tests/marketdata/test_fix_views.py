@@ -5,13 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketdata.book import Book
-from marketdata.fix_messages import FIX44, FIX50SP2, Dialect, Wish
+from marketdata.fix_messages import ENTRY_TYPES, FIX44, FIX50SP2, Dialect, Wish
 from marketdata.fix_views import View, ViewKey
 from marketdata.messages import BookIncrement
-from matcher.events import TradePrint
+from matcher.increments import Indicative, PhaseChange, TradePrint, TradeRevision
 from matcher.orders import BUY, SELL
+from matcher.phases import CLOSING_AUCTION, POST_CLOSE
 
 from .conftest import NOW_NS, SYMBOL, increment_streams, public
+from .fix_reader import Client, revised, shown_of
 
 EVERYTHING = ("0", "1", "2")
 
@@ -52,7 +54,7 @@ def test_a_snapshot_holds_both_sides_the_last_trade_and_its_number(book: Book) -
 
 def test_a_snapshot_in_50sp2_names_time_trade_and_aggressor(book: Book) -> None:
     assert shown(view_of(FIX50SP2, depth=1).snapshot(book, now_ns=NOW_NS)) == (
-        "55=AAPL|779=20260921-14:13:22.123456|268=3|269=0|270=1.00|271=3|346=1|269=1|270=1.02|271=6|346=1|"
+        "55=AAPL|779=20260921-14:13:22.123456|1682=17|268=3|269=0|270=1.00|271=3|346=1|269=1|270=1.02|271=6|346=1|"
         "269=2|270=1.02|271=1|272=20260921|273=14:13:22.123456|1003=1|2446=1|83=2|"
     )
 
@@ -63,8 +65,8 @@ def test_an_increment_tells_trades_first_then_what_left_then_what_came(book: Boo
     book.apply(SWEEP)
     assert shown(view.increment(SWEEP, book)) == (
         "268=5|"
-        "279=0|269=2|55=AAPL|270=1.02|271=6|272=20260921|273=14:13:23.123|"
-        "279=0|269=2|55=AAPL|270=1.03|271=1|272=20260921|273=14:13:23.123|"
+        "279=0|269=2|278=2|55=AAPL|270=1.02|271=6|272=20260921|273=14:13:23.123|"
+        "279=0|269=2|278=3|55=AAPL|270=1.03|271=1|272=20260921|273=14:13:23.123|"
         "279=2|269=1|55=AAPL|270=1.02|279=2|269=1|55=AAPL|270=1.03|"
         "279=0|269=0|55=AAPL|270=1.03|271=4|346=1|83=3|"
     )
@@ -103,7 +105,7 @@ def test_an_increment_without_anything_that_was_asked_for_is_not_sent(
     ("dialect", "text"),
     [
         (FIX44, "55=AAPL|83=0|268=0|"),
-        (FIX50SP2, "55=AAPL|779=20260921-14:13:20.123456|268=1|269=J|83=0|"),
+        (FIX50SP2, "55=AAPL|779=20260921-14:13:20.123456|1682=17|268=1|269=J|83=0|"),
     ],
 )
 def test_an_empty_book_says_so(dialect: Dialect, text: str) -> None:
@@ -114,45 +116,53 @@ def test_a_withdrawn_book_has_no_entries(book: Book) -> None:
     assert shown(view_of().withdrawal(book, now_ns=NOW_NS)) == "55=AAPL|83=2|268=0|"
 
 
-class Client:
-    """A FIX client's book, kept from the text alone; every entry has to make sense to it."""
+def test_an_auction_has_a_price_and_an_imbalance_that_are_marked_as_not_firm(book: Book) -> None:
+    view = view_of(entry_types=ENTRY_TYPES)
+    view.snapshot(book, now_ns=NOW_NS)
+    begins = public(3, phase=PhaseChange(CLOSING_AUCTION, 0, ""), indicative=Indicative(102, 7, SELL, 4))
+    book.apply(begins)
+    assert shown(view.increment(begins, book)) == (
+        "268=2|279=0|269=Q|55=AAPL|270=1.02|271=7|276=I|279=0|269=A|55=AAPL|270=1.02|271=4|276=I|277=Q|83=3|"
+    )
+    in_w = "269=Q|270=1.02|271=7|276=I|269=A|270=1.02|271=4|276=I|277=Q|83=3|"
+    assert shown(view_of(entry_types=("A", "Q")).snapshot(book, now_ns=NOW_NS)) == f"55=AAPL|268=2|{in_w}"
+    moves = public(4, indicative=Indicative(102, 9, "", 0))
+    book.apply(moves)
+    assert shown(view.increment(moves, book)) == (
+        "268=2|279=2|269=A|55=AAPL|279=1|269=Q|55=AAPL|270=1.02|271=9|276=I|83=4|"
+    )
+    ends = public(5, trades=(TradePrint(2, 102, 9, ""),), phase=PhaseChange(POST_CLOSE, 0, ""))
+    book.apply(ends)
+    assert shown(view.increment(ends, book)) == (
+        "268=2|279=0|269=2|278=2|55=AAPL|270=1.02|271=9|272=20260921|273=14:13:25.123|279=2|269=Q|55=AAPL|83=5|"
+    )
 
-    def __init__(self) -> None:
-        self.levels: dict[tuple[str, str], str] = {}
-        self.trades: list[str] = []
-        self.rpt_seq = -1
 
-    def on_snapshot(self, text: str) -> None:
-        self.levels, self.trades = {}, []
-        for entry in self._entries(text, "269"):
-            self._add(entry)
+def test_in_50sp2_a_snapshot_states_the_phase_and_a_trade_of_an_auction_its_kind(book: Book) -> None:
+    view = view_of(FIX50SP2, entry_types=("2",))
+    ends = public(3, trades=(TradePrint(2, 102, 9, ""),), phase=PhaseChange(POST_CLOSE, 0, ""))
+    book.apply(ends)
+    trade = "270=1.02|271=9|272=20260921|273=14:13:23.123456|1003=2|574=7|83=3|"
+    assert shown(view.increment(ends, book)) == f"268=1|279=0|269=2|278=2|55=AAPL|{trade}"
+    assert shown(view.snapshot(book, now_ns=NOW_NS)) == (
+        f"55=AAPL|779=20260921-14:13:23.123456|1682=26|268=1|269=2|{trade}"
+    )
 
-    def on_increment(self, text: str) -> None:
-        for entry in self._entries(text, "279"):
-            key = (entry["269"], entry["270"])
-            if entry["269"] != "2":
-                assert (key in self.levels) == (entry["279"] != "0"), "an action that does not fit"
-            if entry["279"] == "2":
-                del self.levels[key]
-            else:
-                self._add(entry)
 
-    def _add(self, entry: dict[str, str]) -> None:
-        if entry["269"] == "2":
-            self.trades.append(entry["270"])
-        elif entry["269"] in "01":
-            self.levels[entry["269"], entry["270"]] = entry["271"]
-
-    def _entries(self, text: str, first_tag: str) -> list[dict[str, str]]:
-        pairs = [(tag, value) for tag, _, value in (field.partition("=") for field in text.split("\x01")[:-1])]
-        self.rpt_seq = int(dict(pairs)["83"])
-        entries: list[dict[str, str]] = []
-        for tag, value in pairs[[tag for tag, _ in pairs].index("268") + 1 :]:
-            if tag == first_tag:
-                entries.append({})
-            entries[-1][tag] = value
-        assert len(entries) == int(dict(pairs)["268"])
-        return entries
+@pytest.mark.parametrize(("dialect", "trade_id"), [(FIX44, ""), (FIX50SP2, "1003=1|")])
+def test_a_trade_is_corrected_and_busted_by_its_number(book: Book, dialect: Dialect, trade_id: str) -> None:
+    view = view_of(dialect, entry_types=("2",))
+    corrected, busted = (
+        public(3, revisions=(TradeRevision(1, 101, 1),)),
+        public(4, revisions=(TradeRevision(1, 101, 0),)),
+    )
+    for increment, entry in (
+        (corrected, f"279=1|269=2|278=1|55=AAPL|270=1.01|271=1|{trade_id}83=3|"),
+        (busted, f"279=2|269=2|278=1|55=AAPL|270=1.01|{trade_id}83=4|"),
+    ):
+        book.apply(increment)
+        assert shown(view.increment(increment, book)) == f"268=1|{entry}"
+    assert view_of(dialect, entry_types=("0",)).increment(busted, book) == ""
 
 
 @given(stream=increment_streams(), depth=st.integers(0, 6), joins_at=st.integers(0, 30))
@@ -160,20 +170,17 @@ def test_every_client_has_the_book_of_its_depth_after_every_message(
     stream: list[BookIncrement], depth: int, joins_at: int
 ) -> None:
     for dialect in (FIX44, FIX50SP2):
-        book, view, client = Book(SYMBOL), view_of(dialect, depth), Client()
-        joined = False
+        book, view, client = Book(SYMBOL), view_of(dialect, depth, ENTRY_TYPES), Client()
+        joined, trades = False, dict[str, tuple[str, str]]()
         for increment in stream:
             if increment.md_seq > joins_at and not joined:
                 client.on_snapshot(view.snapshot(book, now_ns=NOW_NS))
                 joined = True
             book.apply(increment)
             if joined:
-                trades_before = len(client.trades)
                 if text := view.increment(increment, book):
                     client.on_increment(text)
                     assert client.rpt_seq == increment.md_seq
-                assert client.levels == {
-                    **{("0", level.price): level.qty for level in book.bids(depth)},
-                    **{("1", level.price): level.qty for level in book.asks(depth)},
-                }
-                assert client.trades[trades_before:] == [trade.price for trade in increment.trades]
+                trades = revised(trades, increment)
+                assert client.shown == shown_of(book, depth)
+                assert client.trades == trades

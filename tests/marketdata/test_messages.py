@@ -6,7 +6,9 @@ from marketdata.messages import (
     BookSnapshot,
     FeedError,
     FeedHeads,
+    IndicativePrice,
     Level,
+    MarketPhase,
     Refusal,
     SnapshotRequest,
     Trade,
@@ -16,8 +18,9 @@ from marketdata.messages import (
     encode,
     public_increment,
 )
-from matcher.events import TradePrint
+from matcher.increments import Indicative, MarketDataIncrement, PhaseChange, TradePrint, TradeRevision
 from matcher.orders import BUY, SELL
+from matcher.phases import OPENING_AUCTION
 
 from .conftest import INSTRUMENT, increment_of
 
@@ -28,6 +31,23 @@ INCREMENT_JSON = (
     b'"trades":[{"match_id":3,"price":"189.50","qty":"60","price_ticks":18950,"qty_lots":60,'
     b'"aggressor_side":"1","transact_ns":1790000007123456789}]}'
 )
+AUCTION = increment_of(
+    8,
+    trades=(TradePrint(4, 18950, 60, ""),),
+    phase=PhaseChange(OPENING_AUCTION, 9, "late"),
+    indicative=Indicative(18950, 60, SELL, 5),
+    revisions=(TradeRevision(3, 18951, 50), TradeRevision(2, 18949, 0)),
+)
+AUCTION_JSON = (
+    b'{"type":"increment","symbol":"AAPL","md_seq":8,"input_seq":108,"transact_ns":1790000008123456789,"levels":[],'
+    b'"trades":[{"match_id":4,"price":"189.50","qty":"60","price_ticks":18950,"qty_lots":60,'
+    b'"aggressor_side":"","transact_ns":1790000008123456789}],'
+    b'"phase":{"phase":"2","since_ns":1790000008123456789,"ends_ns":9,"text":"late"},'
+    b'"indicative":{"price":"189.50","qty":"60","price_ticks":18950,"qty_lots":60,'
+    b'"imbalance_side":"2","imbalance_qty":"5","imbalance_qty_lots":5},'
+    b'"revisions":[{"match_id":3,"price":"189.51","qty":"50","price_ticks":18951,"qty_lots":50},'
+    b'{"match_id":2,"price":"189.49","qty":"0","price_ticks":18949,"qty_lots":0}]}'
+)
 SNAPSHOT = BookSnapshot(
     symbol="AAPL",
     md_seq=7,
@@ -35,6 +55,8 @@ SNAPSHOT = BookSnapshot(
     tick="0.01",
     lot="1",
     depth=0,
+    phase=MarketPhase(OPENING_AUCTION, 4, 9, "late"),
+    indicative=IndicativePrice("189.50", "60", 18950, 60, BUY, "5", 5),
     bids=[Level("189.49", "10", 18949, 10, 2)],
     asks=[],
     trades=[Trade(3, "189.50", "60", 18950, 60, "1", 5)],
@@ -45,13 +67,21 @@ def test_an_increment_says_ticks_and_decimal_text() -> None:
     assert encode(public_increment(INCREMENT, INSTRUMENT)) == INCREMENT_JSON
 
 
-def test_an_increment_is_read_back_as_it_was() -> None:
-    assert decode_increment(INCREMENT_JSON) == public_increment(INCREMENT, INSTRUMENT)
+def test_phase_indicative_price_and_revisions_are_there_when_they_changed() -> None:
+    assert encode(public_increment(AUCTION, INSTRUMENT)) == AUCTION_JSON
+
+
+@pytest.mark.parametrize(("payload", "increment"), [(INCREMENT_JSON, INCREMENT), (AUCTION_JSON, AUCTION)])
+def test_an_increment_is_read_back_as_it_was(payload: bytes, increment: MarketDataIncrement) -> None:
+    assert decode_increment(payload) == public_increment(increment, INSTRUMENT)
 
 
 def test_a_snapshot_has_every_field() -> None:
     assert encode(SNAPSHOT) == (
         b'{"type":"snapshot","symbol":"AAPL","md_seq":7,"transact_ns":5,"tick":"0.01","lot":"1","depth":0,'
+        b'"phase":{"phase":"2","since_ns":4,"ends_ns":9,"text":"late"},'
+        b'"indicative":{"price":"189.50","qty":"60","price_ticks":18950,"qty_lots":60,'
+        b'"imbalance_side":"1","imbalance_qty":"5","imbalance_qty_lots":5},'
         b'"bids":[["189.49","10",18949,10,2]],"asks":[],'
         b'"trades":[{"match_id":3,"price":"189.50","qty":"60","price_ticks":18950,"qty_lots":60,'
         b'"aggressor_side":"1","transact_ns":5}],"part":1,"parts":1}'

@@ -14,36 +14,27 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bus.connection import Bus, MessageCallback, PubAck, PubFailure
-from bus.records import encode_exec
-from bus.streams import ensure_shard
-from bus.subjects import exec_subject, md_subject
+from bus.connection import Bus, MessageCallback
+from bus.subjects import md_subject
 from configs.loader import Venue
 from marketdata import checkpoint
 from marketdata.book import Book
-from marketdata.checkpoint import CHECKPOINT_FILE
 from marketdata.client import BookReader
 from marketdata.messages import BookIncrement, BookSnapshot, decode_increment, decode_reply, encode
 from marketdata.metrics import ServiceMetrics
 from marketdata.replica import Change, Replica
 from marketdata.service import FeedBroken, MarketDataService
-from matcher.events import MarketDataIncrement
+from matcher.increments import MarketDataIncrement
 from matcher.orders import BUY, SELL
 from tests.jetstream import Server
 from venue import durable_file
 
 from .conftest import SYMBOL, increment_of, public
+from .exec_log import PATIENCE_S, Log, serving, until
 
 REPOSITORY = Path(__file__).parents[2]
-PATIENCE_S = 15
 LEVELS = [("0", BUY, 100, 5), ("0", SELL, 102, 7), ("1", BUY, 100, 4), ("2", SELL, 102, 0)]
 INCREMENTS = [increment_of(number, level) for number, level in enumerate(LEVELS, 1)]  # type: ignore[arg-type]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 - what it waits for has no event of its own
-            await asyncio.sleep(0.005)
 
 
 def book_after(number: int) -> BookSnapshot:
@@ -51,56 +42,6 @@ def book_after(number: int) -> BookSnapshot:
     for md_seq, level in enumerate(LEVELS[:number], 1):
         book.apply(public(md_seq, level))  # type: ignore[arg-type]
     return book.snapshot()
-
-
-class Log:
-    """EXEC0, written as a matcher writes it."""
-
-    def __init__(self, own_bus: Bus) -> None:
-        self.bus = own_bus
-        self.records = 0
-
-    async def write(self, *increments: MarketDataIncrement) -> None:
-        """One record that holds these increments."""
-        self.records += 1
-        payload = encode_exec(
-            shard=0,
-            leader_epoch=1,
-            first_input_seq=self.records,
-            last_input_seq=self.records,
-            events=[],
-            increments=list(increments),
-        )
-        stored: asyncio.Future[PubAck | PubFailure] = asyncio.get_running_loop().create_future()
-        self.bus.publish_acked(exec_subject(0), payload, stored.set_result)
-        assert isinstance(await stored, PubAck)
-
-
-@pytest.fixture
-async def exec_log(bus: Bus) -> Log:
-    await ensure_shard(bus, 0, max_bytes=10_000_000, replicas=1)
-    return Log(bus)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / CHECKPOINT_FILE
-
-
-@asynccontextmanager
-async def serving(bus: Bus, venue: Venue, path: Path) -> AsyncIterator[MarketDataService]:
-    """A service on a connection of its own, as in its process; ends with its last checkpoint."""
-    stop = asyncio.Event()
-    own_bus = await Bus.connect(bus._client.connected_url.geturl(), name="marketdata")
-    service = MarketDataService(venue, own_bus, path, ServiceMetrics(CollectorRegistry()))
-    await service.start()
-    running = asyncio.create_task(service.run(stop))
-    try:
-        yield service
-    finally:
-        stop.set()
-        await running
-        await own_bus.close()
 
 
 @asynccontextmanager
@@ -233,21 +174,21 @@ async def belong_to_another_log(path: Path) -> None:
     saved = checkpoint.load(path)
     assert saved is not None
     positions = [checkpoint.LogPosition(position.seq, position.crc32 ^ 1) for position in saved.positions]
-    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.books)))
+    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.instruments, saved.books)))
 
 
 async def be_ahead_of_the_log(path: Path) -> None:
     saved = checkpoint.load(path)
     assert saved is not None
     positions = [checkpoint.LogPosition(1000, position.crc32) for position in saved.positions]
-    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.books)))
+    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.instruments, saved.books)))
 
 
 async def be_of_more_shards(path: Path) -> None:
     saved = checkpoint.load(path)
     assert saved is not None
     positions = [*saved.positions, checkpoint.LogPosition(0, 0)]
-    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.books)))
+    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.instruments, saved.books)))
 
 
 @pytest.mark.parametrize("spoil", [damage, belong_to_another_log, be_ahead_of_the_log, be_of_more_shards])
@@ -280,7 +221,7 @@ async def test_a_checkpoint_that_cannot_be_trusted_is_left_and_the_log_read_from
             increment_of(2, ("0", SELL, 100, 1)),
             "EXEC0 record 2 does not follow the books: AAPL: crossed at 2: bid 100, ask 100 ticks; delete ",
         ),
-        (increment_of(1, symbol="GONE"), "EXEC0 record 2 is about 'GONE', which the instruments file does not have"),
+        (increment_of(1, symbol="GONE"), "EXEC0 record 2 is about 'GONE', which no record before it defined; restore"),
     ],
     ids=["gap", "crossed", "unknown symbol"],
 )
