@@ -11,14 +11,20 @@ PACKAGES = ("bus", "configs", "gateway", "ledger", "marketdata", "matcher", "ses
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PYTHON_FILES = sorted([*SOURCES, *(ROOT / "tests").rglob("*.py")])
 
-VOCABULARY = ("matcher.orders", "matcher.commands", "matcher.events", "matcher.rejects", "matcher.instruments")
+VOCABULARY = (
+    *("matcher.orders", "matcher.instructions", "matcher.phases", "matcher.commands", "matcher.operator_commands"),
+    *("matcher.events", "matcher.increments", "matcher.rejects", "matcher.instruments"),
+)
 
 NATIVE_CORE = (
     *("checks", "events", "framing", "inbound", "line", "lobby", "logon", "messages", "outbound", "receiver"),
     *("session", "shapes", "states"),
 )
+MATCHER_PROCESS = (
+    *("__init__", "__main__", "service", "own_records", "announcements", "clock", "snapshot_files", "metrics"),
+)
 PURE = {
-    "matcher": ("orders", "commands", "events", "rejects", "instruments", "book", "engine", "snapshot"),
+    "matcher": tuple(sorted({path.stem for path in (ROOT / "matcher").glob("*.py")} - {*MATCHER_PROCESS})),
     "bus": ("subjects", "records"),
     "gateway": ("fix_fields", "fix_inbound", "fix_outbound", "reports"),
     "marketdata": ("book", "replica", "messages", "snapshots", "fix_messages", "fix_views"),
@@ -35,12 +41,12 @@ PURE_OF_TIME = {"time.gmtime", "time.strftime"}
 MAY_IMPORT = {
     "matcher": {"matcher", "bus", "configs", "venue"},
     "bus": {"bus", *VOCABULARY},
-    "configs": {"configs", "bus", *VOCABULARY},
+    "configs": {"configs", "bus", "matcher.schedule", *VOCABULARY},
     "sessions": {"sessions", "bus", "configs", "venue", *VOCABULARY},
-    "gateway": {"gateway", "marketdata", "sessions", "bus", "configs", "venue", *VOCABULARY},
+    "gateway": {"gateway", "marketdata", "sessions", "bus", "configs", "venue", "matcher.contradictions", *VOCABULARY},
     "marketdata": {"marketdata", "sessions", "bus", "configs", "venue", *VOCABULARY},
     "ledger": {"ledger", "sessions", "bus", "configs", "venue", *VOCABULARY},
-    "venue": {"venue", "configs", "bus"},
+    "venue": {"venue", "configs", "bus", "matcher.status", *VOCABULARY},
     "simulators": {*PACKAGES},
 }
 """What each package may import of ours: whole packages, or single modules."""

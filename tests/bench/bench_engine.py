@@ -43,29 +43,30 @@ PRICE_UNITS_PER_TICK = 100
 
 
 class Flow:
-    """Builds the requests of one client, numbered as they come."""
+    """Builds the requests of two clients, numbered as they come: one firm buys and one sells, so that they trade."""
 
     def __init__(self) -> None:
         self._msg_seq_num = 0
 
-    def _head(self) -> tuple[str, int, int, int, int, str, str]:
+    def _head(self, side: Side) -> tuple[str, int, int, int, int, str, str]:
         self._msg_seq_num += 1
         number = self._msg_seq_num
-        return "FIX.4.4:BENCH1", 1, number, number - 1, 1_000_000_000 + number, "BENCH", SYMBOL
+        firm = "BUYS" if side == BUY else "SELLS"
+        return f"FIX.4.4:{firm}1", 1, number, number - 1, 1_000_000_000 + number, firm, SYMBOL
 
     def new(
         self, cl_ord_id: str, side: Side, price_ticks: int, qty_lots: int, time_in_force: TimeInForce = DAY
     ) -> NewOrder:
         """A limit order."""
-        return NewOrder(*self._head(), cl_ord_id, "", side, LIMIT, time_in_force, price_ticks, qty_lots)
+        return NewOrder(*self._head(side), cl_ord_id, "", side, LIMIT, time_in_force, price_ticks, qty_lots)
 
     def cancel(self, cl_ord_id: str, orig_cl_ord_id: str, side: Side) -> CancelOrder:
         """The cancel of an order."""
-        return CancelOrder(*self._head(), cl_ord_id, orig_cl_ord_id, side)
+        return CancelOrder(*self._head(side), cl_ord_id, orig_cl_ord_id, side)
 
     def replace(self, cl_ord_id: str, orig_cl_ord_id: str, side: Side, price_ticks: int, qty_lots: int) -> ReplaceOrder:
         """The replace of an order."""
-        return ReplaceOrder(*self._head(), cl_ord_id, orig_cl_ord_id, side, LIMIT, DAY, price_ticks, qty_lots)
+        return ReplaceOrder(*self._head(side), cl_ord_id, orig_cl_ord_id, side, LIMIT, DAY, price_ticks, qty_lots)
 
 
 class _Resting(msgspec.Struct):

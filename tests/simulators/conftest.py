@@ -44,7 +44,7 @@ class SmallVenue:
 
     def resting_levels(self) -> int:
         """Price levels that hold orders, over all books."""
-        return sum(len(book.side(side)) for book in self._engine._books.values() for side in ("1", "2"))
+        return sum(sum(self._engine.level_counts(symbol)) for symbol in self._engine.symbols)
 
     def cut(self) -> None:
         """Cut every connection."""

@@ -5,12 +5,13 @@ import random
 
 import pytest
 
+from matcher.phases import CONTINUOUS, HALT, NEW_AND_REPLACE_PHASES, PHASE_NAMES
 from sessions.fix_text import parse
 from simulators.bot_account import Account, LiveOrder, conservation
 from simulators.bots import Floor, tradable_symbols
 from simulators.load import new_run_tag
 from simulators.order_messages import Answer, read_answer
-from simulators.strategies import Issue
+from simulators.strategies import Issue, MarketMaker, MomentumTrader, NoiseTaker
 
 # --- accounts
 
@@ -201,6 +202,43 @@ async def test_the_fair_value_wanders_but_stays_near_the_reference(small_venue):
 
 async def test_certification_symbols_are_not_traded(small_venue):
     assert {"TEST1", "TEST2"}.isdisjoint(tradable_symbols(small_venue.config))
+
+
+# --- phases
+
+
+class RecordingDesk:
+    """A strategy's desk with a tape that rises and nothing else on it; keeps what it sends."""
+
+    def __init__(self, issue: Issue) -> None:
+        self.account = Account({issue.instrument.symbol: issue.instrument})
+        self.entered: list[tuple[object, ...]] = []
+
+    def enter(self, *order: object) -> None:
+        self.entered.append(order)
+
+
+@pytest.mark.parametrize("strategy", [MarketMaker(), NoiseTaker(), MomentumTrader()], ids=lambda s: s.name)
+@pytest.mark.parametrize("phase", PHASE_NAMES)
+async def test_bots_quote_where_orders_are_taken_and_take_where_there_is_trading(small_venue, strategy, phase):
+    issue = Issue.of(small_venue.config.instruments["AAPL"])
+    issue.tape.extend(range(18900, 19220, 20))
+    issue.phase = phase
+    desk = RecordingDesk(issue)
+    for _ in range(3):
+        strategy.act(desk, issue, random.Random(1))
+
+    acts = phase in (NEW_AND_REPLACE_PHASES if isinstance(strategy, MarketMaker) else (CONTINUOUS,))
+    assert bool(desk.entered) == acts
+
+
+async def test_a_floor_notes_the_phase_of_each_symbol(small_venue):
+    bots = floor(small_venue)
+    bots.enter_phase("AAPL", HALT)
+
+    assert [symbol for symbol, issue in bots.issues.items() if issue.phase == HALT] == ["AAPL"]
+    bots.enter_phase("AAPL", CONTINUOUS)
+    assert all(issue.phase == CONTINUOUS for issue in bots.issues.values())
 
 
 # --- the floor

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from marketdata.messages import Level, Trade
+from marketdata.messages import IndicativePrice, Level, Trade
+from matcher.phases import CLOSING_AUCTION, CONTINUOUS, HALT
 from simulators.screen import View, chosen, draw, read_keys
 
 
@@ -25,6 +26,8 @@ VIEW = View(
     symbols=("AAPL", "MSFT", "BRK.B", "SAP", "BTC/USD"),
     symbol="AAPL",
     is_current=True,
+    phase=CONTINUOUS,
+    indicative=None,
     bids=tuple(level(18949 - n, 10 * (n + 1), n + 1) for n in range(7)),
     asks=tuple(level(18952 + n, 100 * (n + 1), n + 3) for n in range(7)),
     trades=tuple(trade(n) for n in range(1, 16)),
@@ -121,6 +124,27 @@ def test_symbols_are_numbered_and_the_chosen_one_heads_its_book():
 
 def test_a_book_that_is_not_current_says_so():
     assert "AAPL (waiting for the book)" in shown(changed(is_current=False))
+
+
+def test_a_phase_stands_beside_the_symbol_when_it_is_not_continuous_trading():
+    assert "AAPL (halt)" in shown(changed(phase=HALT))
+    assert "continuous" not in shown(VIEW)
+    assert "waiting" in shown(changed(phase=HALT, is_current=False))
+
+
+def test_an_auction_shows_what_it_would_give_where_the_spread_is():
+    price = IndicativePrice("189.51", "70", 18951, 70, "1", "5", 5)
+    auction = shown(changed(bids=(), asks=(), phase=CLOSING_AUCTION, indicative=price))
+
+    assert "AAPL (closing auction)" in auction
+    assert re.search(r"│ +70 +189\.51 +│", auction)
+    assert len(auction.splitlines()) == len(shown(VIEW).splitlines())
+
+
+def test_a_trade_of_an_auction_stands_among_the_others():
+    auctioned = msgspec.structs.replace(trade(16), aggressor_side="")
+
+    assert "189.66" in shown(changed(trades=(*VIEW.trades, auctioned)))
 
 
 def test_an_empty_venue_has_an_empty_screen_of_the_same_height():
