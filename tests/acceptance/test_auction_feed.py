@@ -28,7 +28,7 @@ class Session:
             begin_string="FIXT.1.1",
             sender_comp_id=comp_id,
             password=f"example-{comp_id.lower()}",
-            on_message=lambda text, _: self._received.put_nowait(text.replace("\x01", "|")),
+            on_message=lambda message: self._received.put_nowait(message.text.replace("\x01", "|")),
         )
 
     async def close(self) -> None:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sessions.native.events import MemoryStore
 from simulators.fix_client import FixClient
-from simulators.fix_codec import fields
-from simulators.fix_session import SessionState
 from venue.up import RunningVenue
 
 from .runner import TRANSACT_TIME
@@ -26,8 +25,8 @@ class Trader:
 
     def __init__(self, comp_id: str) -> None:
         self.comp_id = comp_id
-        self._state = SessionState()
-        self._received: asyncio.Queue[dict[int, str]] = asyncio.Queue()
+        self._store = MemoryStore()
+        self._received: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self._orders = 0
 
     async def connect(self, venue: RunningVenue) -> None:
@@ -37,14 +36,14 @@ class Trader:
             begin_string="FIX.4.4",
             sender_comp_id=self.comp_id,
             password=f"example-{self.comp_id.lower()}",
-            state=self._state,
-            on_message=lambda text, _: self._received.put_nowait(fields(text)),
+            store=self._store,
+            on_message=lambda message: self._received.put_nowait(message.fields),
         )
 
     async def close(self) -> None:
         await self._client.logout()
 
-    async def buy(self, symbol: str, price: str) -> dict[int, str]:
+    async def buy(self, symbol: str, price: str) -> dict[str, str]:
         """Enter an order; returns its first answer."""
         self._orders += 1
         order = f"11=o{self._orders}\x0138=10\x0140=2\x0144={price}\x0154=1\x0155={symbol}\x0159=0\x01"
@@ -58,7 +57,7 @@ class Trader:
                 self._orders += 1
                 wanted = "263=0\x01264=1\x01267=1\x01269=0\x01146=1"
                 self._client.send(f"35=V\x01262=r{self._orders}\x01{wanted}\x0155={symbol}\x01")
-                if (await self._received.get()).get(270) == best_bid:
+                if (await self._received.get()).get("270") == best_bid:
                     return
 
 
@@ -86,17 +85,17 @@ async def trader(venue: RunningVenue) -> AsyncIterator[Trader]:
 async def test_a_halt_refuses_orders_and_a_resumption_takes_them_again(venue: RunningVenue, trader: Trader) -> None:
     assert await operator(venue, "halt", "TEST1", "--text", "news pending") == "TEST1: halted\n"
     refused = await trader.buy("TEST1", "100.00")
-    assert refused[150] == "8"
-    assert refused[58].startswith("PHASE_NOT_ALLOWED")
-    assert (await trader.buy("TEST2", "100.00"))[150] == "0"
+    assert refused["150"] == "8"
+    assert refused["58"].startswith("PHASE_NOT_ALLOWED")
+    assert (await trader.buy("TEST2", "100.00"))["150"] == "0"
     assert await operator(venue, "resume", "TEST1") == "TEST1: resumed\n"
-    assert (await trader.buy("TEST1", "100.00"))[150] == "0"
+    assert (await trader.buy("TEST1", "100.00"))["150"] == "0"
 
 
 async def test_an_instrument_that_is_defined_at_run_time_trades_at_once_and_after_every_process_was_killed(
     venue: RunningVenue, trader: Trader, tmp_path: Path
 ) -> None:
-    assert (await trader.buy("NEW", "10.05"))[58].startswith("UNKNOWN_SYMBOL")
+    assert (await trader.buy("NEW", "10.05"))["58"].startswith("UNKNOWN_SYMBOL")
     path = tmp_path / "new.toml"
     path.write_text(NEW)
     assert await operator(venue, "define", path) == "NEW: defined on shard 1\n"
@@ -104,8 +103,8 @@ async def test_an_instrument_that_is_defined_at_run_time_trades_at_once_and_afte
     await watcher.connect(venue)
     while (taken := await trader.buy("NEW", "10.05")).get(58, "").startswith("UNKNOWN_SYMBOL"):
         pass  # the gateway has not read of it yet
-    assert (taken[150], taken[44]) == ("0", "10.05")
-    assert (await trader.buy("NEW", "10.01"))[58].startswith("PRICE_OFF_TICK")
+    assert (taken["150"], taken["44"]) == ("0", "10.05")
+    assert (await trader.buy("NEW", "10.01"))["58"].startswith("PRICE_OFF_TICK")
     await watcher.sees("NEW", "10.05")
 
     for name in ("matcher-1", "marketdata", "gateway"):
@@ -115,7 +114,7 @@ async def test_an_instrument_that_is_defined_at_run_time_trades_at_once_and_afte
         await venue.wait_ready(name, generation + 1)
     await trader.connect(venue)
     await watcher.connect(venue)
-    assert (await trader.buy("NEW", "10.10"))[150] == "0"
+    assert (await trader.buy("NEW", "10.10"))["150"] == "0"
     await watcher.sees("NEW", "10.10")
     assert "NEW: continuous trading, reference 10.00" in await operator(venue, "status", "NEW")
     await watcher.close()
