@@ -14,6 +14,8 @@ from configs.loader import ONE_MACHINE, Venue, load
 from gateway.fix_inbound import Inbound, RequestContext
 from gateway.fix_outbound import Reports
 from matcher.engine import Engine
+from matcher.instructions import ALLOW_SELF_MATCH
+from matcher.operator_commands import Limits, SetLimits
 from sessions.native.engine import NativeEngine
 from sessions.port import InboundMessage
 
@@ -29,6 +31,9 @@ class SmallVenue:
         self.is_mute = False
         """Requests are taken and never answered."""
         self._engine = Engine(0, self.config.instruments.values(), orders_max=100_000, finished_orders_max=100_000)
+        for firm in self.config.config.firms:  # a load of one firm trades with itself
+            limits = Limits(self_match_instruction=ALLOW_SELF_MATCH)
+            self._engine.apply(SetLimits("", 0, "", firm.name, "", limits), 0)
         self._inbound = Inbound(self.config.instruments)
         self._reports = Reports(self.config.instruments)
         self._input_seq = itertools.count(1)
