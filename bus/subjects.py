@@ -51,7 +51,7 @@ MD_SNAPSHOT_SUBJECT: Final = "md-snapshot"
 
 
 def status_subject(shard: int) -> str:
-    """Request/reply: what the shard's leading matcher knows, for the operator (`matcher/status.py`)."""
+    """Request/reply: what the shard's leading matcher knows, for the operator (`matcher/process/status.py`)."""
     return f"status.{shard}"
 
 

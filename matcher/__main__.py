@@ -13,8 +13,8 @@ from bus.connection import Bus, BusError
 from bus.publisher import Fenced
 from bus.streams import ForeignStream, ensure_shard
 from configs.loader import ConfigError, Venue
-from matcher.metrics import MatcherMetrics
-from matcher.service import LogBroken, MatcherService
+from matcher.process.metrics import MatcherMetrics
+from matcher.process.service import LogBroken, MatcherService
 from venue.process import (
     Settings,
     StartError,

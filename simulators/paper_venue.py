@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from matcher.commands import CancelOrder, NewOrder, ReplaceOrder
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.events import CancelRejected, OrderFilled, OrderRejected
 from matcher.instructions import ALLOW_SELF_MATCH
 from matcher.instruments import Instrument

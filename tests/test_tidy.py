@@ -20,11 +20,10 @@ NATIVE_CORE = (
     *("checks", "events", "framing", "inbound", "line", "lobby", "logon", "messages", "outbound", "receiver"),
     *("session", "shapes", "states"),
 )
-MATCHER_PROCESS = (
-    *("__init__", "__main__", "service", "own_records", "announcements", "clock", "snapshot_files", "metrics"),
-)
+MATCHER_PROCESS = (ROOT / "matcher/__main__.py", *(ROOT / "matcher/process").glob("*.py"))
+PURE_MATCHER = sorted({*(ROOT / "matcher").rglob("*.py")} - {*MATCHER_PROCESS})
 PURE = {
-    "matcher": tuple(sorted({path.stem for path in (ROOT / "matcher").glob("*.py")} - {*MATCHER_PROCESS})),
+    "matcher": tuple(str(path.relative_to(ROOT / "matcher").with_suffix("")) for path in PURE_MATCHER),
     "bus": ("subjects", "records"),
     "gateway": ("fix_fields", "fix_inbound", "fix_outbound", "reports"),
     "marketdata": ("book", "replica", "messages", "snapshots", "fix_messages", "fix_views"),
@@ -46,7 +45,7 @@ MAY_IMPORT = {
     "gateway": {"gateway", "marketdata", "sessions", "bus", "configs", "venue", "matcher.contradictions", *VOCABULARY},
     "marketdata": {"marketdata", "sessions", "bus", "configs", "venue", *VOCABULARY},
     "ledger": {"ledger", "sessions", "bus", "configs", "venue", *VOCABULARY},
-    "venue": {"venue", "configs", "bus", "matcher.status", *VOCABULARY},
+    "venue": {"venue", "configs", "bus", "matcher.process.status", *VOCABULARY},
     "simulators": {*PACKAGES},
 }
 """What each package may import of ours: whole packages, or single modules."""
@@ -106,6 +105,11 @@ def test_the_pure_matcher_imports_nothing_of_ours_outside_it(module: str) -> Non
     assert [name for name in ours if not is_within(name, "matcher")] == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "matcher/books").glob("*.py")), ids=relative)
+def test_the_books_know_nothing_of_the_engine(path: Path) -> None:
+    assert [name for name in imports(path) if is_within(name, "matcher.engine")] == []
+
+
 def test_one_module_imports_quickfix() -> None:
     importers = [relative(path) for path in SOURCES if any(is_within(name, "quickfix") for name in imports(path))]
     assert importers == ["sessions/quickfix/engine.py"]
@@ -134,7 +138,7 @@ def test_every_package_says_what_it_is(package: str) -> None:
 
 def test_every_package_is_installed() -> None:
     listed = (ROOT / "pyproject.toml").read_text().split("[tool.setuptools]")[1].split("]")[0]
-    present = [package for package in PACKAGES if any((ROOT / package).glob("*.py"))]
+    present = sorted({relative(path.parent).replace("/", ".") for path in SOURCES})
     assert [package for package in present if f'"{package}"' not in listed] == []
 
 

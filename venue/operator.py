@@ -35,7 +35,7 @@ from matcher.operator_commands import (
     SetReferencePrice,
 )
 from matcher.phases import AUCTIONS, CONTINUOUS, HALT, PHASE_NAMES, Phase
-from matcher.status import LimitsStatus
+from matcher.process.status import LimitsStatus
 from venue import logs
 from venue.operator_arguments import LIMIT_FLAGS, operator_parser
 from venue.operator_desk import OperatorDesk, OperatorError, TradedSymbol

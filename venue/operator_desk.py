@@ -22,7 +22,7 @@ from matcher.commands import GatewayStarted
 from matcher.events import OperatorAnswered
 from matcher.instruments import Increment
 from matcher.operator_commands import OperatorCommand
-from matcher.status import InstrumentStatus, LimitsStatus, decode_status, encode_request
+from matcher.process.status import InstrumentStatus, LimitsStatus, decode_status, encode_request
 
 OPERATOR: Final = "operator"
 """The `gateway_id` of its records."""

@@ -25,7 +25,7 @@ Levels = list[tuple[int, int, int]]
 
 
 class ReferenceEngine:
-    """The same interface as `matcher.engine.Engine.apply`, without records and snapshots."""
+    """The same interface as `matcher.engine.engine.Engine.apply`, without records and snapshots."""
 
     def __init__(self, shard: int, *, orders_max: int, finished_orders_max: int) -> None:
         self.venue = Venue(shard, orders_max, finished_orders_max)

@@ -44,7 +44,7 @@ def body(**by_tag: str) -> str:
 
 async def test_day_orders_expire_at_the_end_that_passed_while_the_venue_was_down(tmp_path: Path) -> None:
     """
-    A matcher that starts repeats the last end of a trading day that has passed (`matcher/clock.py`).
+    A matcher that starts repeats the last end of a trading day that has passed (`matcher/process/clock.py`).
 
     So the venue first runs with an end that is still to come, then with one that has just been.
     """

@@ -28,7 +28,7 @@ from typing import IO
 import msgspec
 
 from matcher.commands import CancelOrder, ClientRequest, NewOrder, ReplaceOrder
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.events import OrderCanceled, OrderFilled
 from matcher.instruments import Increment, Instrument
 from matcher.orders import BUY, DAY, IMMEDIATE_OR_CANCEL, LIMIT, SELL, Side, TimeInForce

@@ -21,13 +21,13 @@ import msgspec
 
 from bus.records import encode_exec, encode_parts
 from matcher.commands import ClientRequest, MassCancel, NewOrder
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.events import Output
 from matcher.instructions import Instructions
 from matcher.operator_commands import OperatorCommand, SetPhase
 from matcher.orders import BUY, IMMEDIATE_OR_CANCEL, SELL, STOP
 from matcher.phases import CONTINUOUS, OPENING_AUCTION
-from matcher.service import PART_BYTES
+from matcher.process.service import PART_BYTES
 from tests.bench.bench_engine import MID_PRICE_TICKS, SYMBOL, Flow, new_engine
 
 LEVELS: Final = 1_000

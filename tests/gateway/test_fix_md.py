@@ -22,7 +22,7 @@ from gateway.fix_quotes import QUOTE_ENTRIES_MAX, QUOTE_TAGS
 from gateway.reports import FIX42, FIX44, FIX50SP2
 from gateway.throttle import Throttle, Verdict
 from matcher.commands import Command
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.instruments import Instrument
 from matcher.operator_commands import BustTrade, EndTradingDay, SetPhase, SetReferencePrice
 from matcher.orders import PRICE_TICKS_MAX, QTY_LOTS_MAX

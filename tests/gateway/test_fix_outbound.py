@@ -239,7 +239,7 @@ def test_each_reason_has_its_codes_once() -> None:
 
 
 def event_of(command: RefusedRequest) -> RequestRefused:
-    """What the matcher answers, see `matcher/answer.py`."""
+    """What the matcher answers, see `matcher/engine/answer.py`."""
     echoed = {field: getattr(command, field) for field in RequestRefused.__struct_fields__ if hasattr(command, field)}
     return RequestRefused(
         input_seq=9, event_index=1, transact_ns=RECEIVED_NS, requester_session_id=command.session_id, **echoed

@@ -15,7 +15,7 @@ from matcher.commands import (
     OrderStatusRequest,
     ReplaceOrder,
 )
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.events import (
     CancelRejected,
     Event,

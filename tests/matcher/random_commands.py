@@ -29,7 +29,7 @@ from matcher.commands import (
     ReplaceOrder,
     Request,
 )
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.instructions import Instructions
 from matcher.instruments import Increment, Instrument, TickBand, TradingRules
 from matcher.operator_commands import (

@@ -17,9 +17,9 @@ from matcher.commands import Command, GatewayStarted, NewOrder
 from matcher.events import Event, InstrumentDefined
 from matcher.increments import MarketDataIncrement
 from matcher.instruments import Increment, Instrument
-from matcher.metrics import MatcherMetrics
 from matcher.operator_commands import DefineInstrument, Limits, SetLimits
-from matcher.service import MatcherService
+from matcher.process.metrics import MatcherMetrics
+from matcher.process.service import MatcherService
 from tests.jetstream import read_messages, store
 
 TEST = Instrument("TEST", Increment(1, 2), Increment(1, 0), 100, "USD", 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from matcher.commands import Command, GatewayStarted, NewOrder, OrderStatusRequest
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.events import (
     GatewayAdmitted,
     InstrumentDefined,

@@ -6,10 +6,10 @@ import pytest
 from bus.streams import ForeignStream
 from configs.limits import FirmLimits, SessionLimits
 from configs.loader import FirmConfig, SessionConfig, Venue, VenueConfig
-from matcher.announcements import announcements
 from matcher.instruments import Increment, Instrument, TradingRules
 from matcher.operator_commands import DefineInstrument, Limits, SetLimits
-from matcher.own_records import SymbolCommands
+from matcher.process.announcements import announcements
+from matcher.process.own_records import SymbolCommands
 
 NOW_NS = 5
 A = Instrument("A", Increment(1, 2), Increment(1, 0), 100, "USD", 0)

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.auction import NOTHING_TRADES, AuctionResult, Interest
+from matcher.books.auction import NOTHING_TRADES, AuctionResult, Interest
+from matcher.books.tick_table import TickTable
 from matcher.instruments import TickBand
 from matcher.orders import BUY, PRICE_TICKS_MAX, SELL, Side
-from matcher.tick_table import TickTable
 
 Orders = list[tuple[int, int]]
 """(price_ticks, qty_lots); price 0 is a market order."""

@@ -6,10 +6,10 @@ import pytest
 
 from configs.instruments_file import GroupHours
 from configs.loader import Venue, VenueConfig
-from matcher.clock import LOOK_INTERVAL_S, Clock
 from matcher.instruments import Increment, Instrument
 from matcher.operator_commands import EndTradingDay, ScheduledPhase, TimerFired
 from matcher.phases import CLOSED, CLOSING_AUCTION, CONTINUOUS
+from matcher.process.clock import LOOK_INTERVAL_S, Clock
 from matcher.schedule import DailyChange, Schedule
 
 SECOND_NS = 10**9

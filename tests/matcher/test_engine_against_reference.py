@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matcher.commands import Command
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.events import Event, Output
 from matcher.rejects import RejectReason
 from tests.matcher.compare_with_reference import Pair, shrunken
@@ -68,7 +68,7 @@ def test_whatever_is_remembered_of_finished_orders(finished_orders_max: int) -> 
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_fits_into_one_increment(seed: int, entries_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """So small a bound that sweeps and ends of days are cut everywhere: the watch checks the book after each part."""
-    monkeypatch.setattr("matcher.publication.INCREMENT_ENTRIES_MAX", entries_max)
+    monkeypatch.setattr("matcher.books.publication.INCREMENT_ENTRIES_MAX", entries_max)
     monkeypatch.setattr("simulators.reference.public.INCREMENT_ENTRIES_MAX", entries_max)
     cut = sum(len(output.increments) > 2 for output in outputs(seed, 600, Pair()))
     assert cut > 2

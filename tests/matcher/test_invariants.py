@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from matcher.book import Book
-from matcher.engine import Engine
-from matcher.floor import Floor
+from matcher.books.book import Book
+from matcher.books.floor import Floor
+from matcher.books.market import Market
+from matcher.engine.engine import Engine
 from matcher.instructions import Instructions
-from matcher.market import Market
 from matcher.orders import BUY, PEGGED, SELL, STOP
 from tests.matcher.desk import Desk
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from matcher.commands import QuoteEntry
+from matcher.engine.phase_changes import random_part
 from matcher.instruments import TradingRules
 from matcher.orders import (
     AT_THE_CLOSE,
@@ -19,7 +20,6 @@ from matcher.orders import (
     SELL,
     STOP,
 )
-from matcher.phase_changes import random_part
 from matcher.phases import Phase
 from tests.matcher.venue_desk import DONE, VenueDesk, leg
 

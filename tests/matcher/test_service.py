@@ -16,11 +16,11 @@ from bus.publisher import Fenced
 from bus.records import encode_exec
 from bus.streams import ensure_shard, last_seq
 from bus.subjects import exec_subject, ord_subject
-from matcher import clock
-from matcher import service as service_module
 from matcher.events import GatewayAdmitted, OrderAccepted, OrderFilled
 from matcher.operator_commands import EndTradingDay
-from matcher.service import PART_BYTES, LogBroken, MatcherService
+from matcher.process import clock
+from matcher.process import service as service_module
+from matcher.process.service import PART_BYTES, LogBroken, MatcherService
 from tests.jetstream import LOG_BYTES_MAX, Server, store
 from tests.matcher.shard_house import House, epochs, events_of, increments_of
 from tests.processes import until

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from marketdata.book import Book
 from marketdata.messages import encode, public_increment
 from matcher.commands import NewOrder
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.events import Output
 from matcher.increments import INCREMENT_ENTRIES_MAX, LevelChange, MarketDataIncrement, TradePrint
 from matcher.instruments import DECIMAL_PLACES_MAX, Increment, Instrument

@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from matcher.books.snapshot import SNAPSHOT_VERSION, SnapshotError
 from matcher.commands import GatewayStarted
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.orders import BUY, SELL
-from matcher.snapshot import SNAPSHOT_VERSION, SnapshotError
 from tests.matcher.desk import Desk, instruments
 from tests.matcher.random_commands import FINISHED_ORDERS_MAX, ORDERS_MAX, new_engine, seeded_commands
 from tests.matcher.replay_hash import replay

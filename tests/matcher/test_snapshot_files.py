@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from matcher import snapshot_files
+from matcher.process import snapshot_files
 
 
 def found(directory: Path, input_seq_max: int = 10**9) -> list[tuple[str, bytes]]:

@@ -21,13 +21,11 @@ from bus.subjects import ord_subject, status_subject
 from configs.instruments_file import GroupHours
 from configs.limits import FirmLimits
 from configs.loader import ConfigError, FirmConfig, MatcherConfig, Venue, VenueConfig
-from matcher import service as service_module
 from matcher.commands import Command, GatewayStarted, NewOrder
 from matcher.events import Event, OrderAccepted, OrderExpired
 from matcher.increments import MarketDataIncrement
 from matcher.instructions import Instructions
 from matcher.instruments import Increment, Instrument, TradingRules
-from matcher.metrics import MatcherMetrics
 from matcher.operator_commands import (
     DefineInstrument,
     EndTradingDay,
@@ -38,9 +36,11 @@ from matcher.operator_commands import (
     TimerFired,
 )
 from matcher.phases import CLOSED, CONTINUOUS, HALT, OPENING_AUCTION
+from matcher.process import service as service_module
+from matcher.process.metrics import MatcherMetrics
+from matcher.process.service import MatcherService
+from matcher.process.status import InstrumentStatus, LimitsStatus, decode_status, encode_request
 from matcher.schedule import DailyChange, Schedule
-from matcher.service import MatcherService
-from matcher.status import InstrumentStatus, LimitsStatus, decode_status, encode_request
 from tests.jetstream import LOG_BYTES_MAX, read_messages, store
 from tests.processes import until
 

@@ -18,7 +18,7 @@ from matcher.commands import (
     QuoteCancel,
     QuoteEntry,
 )
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.events import (
     Event,
     InstrumentDefined,

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from configs.loader import ONE_MACHINE, Venue, load
 from gateway.fix_inbound import Inbound, RequestContext
 from gateway.fix_outbound import Reports
-from matcher.engine import Engine
+from matcher.engine.engine import Engine
 from matcher.instructions import ALLOW_SELF_MATCH
 from matcher.operator_commands import Limits, SetLimits
 from sessions.native.engine import NativeEngine

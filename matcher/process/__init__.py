@@ -1,0 +1,4 @@
+"""
+The process around one shard's engine: `service` reads ORD and writes EXEC; `own_records`, `announcements` and `clock`
+are the leader's own commands; `snapshot_files`, `metrics`; `status` is what a running matcher says of itself.
+"""
