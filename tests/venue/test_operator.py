@@ -120,7 +120,7 @@ async def test_halt_and_resume(house: House) -> None:
 async def test_several_symbols_on_both_shards(house: House) -> None:
     status, said, _ = await house.operator("halt", "TEST1", "TEST2")
     assert (status, said) == (0, "TEST1: halted\nTEST2: halted\n")
-    assert [matcher.engine.engine.phase_of(f"TEST{shard + 1}")[0] for shard, matcher in enumerate(house.matchers)] == [
+    assert [matcher.engine.phase_of(f"TEST{shard + 1}")[0] for shard, matcher in enumerate(house.matchers)] == [
         HALT
     ] * 2
 
@@ -194,7 +194,7 @@ async def test_limits_change_what_is_named_and_leave_the_rest_on_every_shard(hou
     assert await house.operator("limits", "FIRMA", *arguments) == (0, done, "")
     expected = Limits(open_orders_max=5, quote_fills_max=3, quote_window_ns=1_500_000_000, self_match_instruction="3")
     for matcher in house.matchers:
-        assert matcher.engine.engine.limits["FIRMA", ""] == expected
+        assert matcher.engine.limits["FIRMA", ""] == expected
 
 
 async def test_a_block_keeps_the_limits_and_ends(house: House) -> None:
@@ -202,9 +202,9 @@ async def test_a_block_keeps_the_limits_and_ends(house: House) -> None:
     before = house.matchers[0].engine.limits[firm]
     status, said, _ = await house.operator("block", "FIRMA")
     assert (status, said) == (0, "FIRMA on shard 0: is blocked\nFIRMA on shard 1: is blocked\n")
-    assert [matcher.engine.engine.limits[firm].is_blocked for matcher in house.matchers] == [True, True]
+    assert [matcher.engine.limits[firm].is_blocked for matcher in house.matchers] == [True, True]
     assert (await house.operator("unblock", "FIRMA"))[0] == 0
-    assert [matcher.engine.engine.limits[firm] for matcher in house.matchers] == [before, before]
+    assert [matcher.engine.limits[firm] for matcher in house.matchers] == [before, before]
     status, said, _ = await house.operator("block", "FIRMA", "--session", "FIX.4.4:FIRMA1")
     assert (status, said.splitlines()[0]) == (0, "FIX.4.4:FIRMA1 on shard 0: is blocked")
     (*_, command) = await house.ordered()
