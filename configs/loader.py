@@ -5,17 +5,17 @@ The typed configuration: one frozen struct per section of the TOML file, every d
 `ConfigError` with one sentence that says where and what to do.
 """
 
-import ipaddress
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, inspect
+from msgspec.structs import replace
 
+from configs.consistency import contradictions
 from configs.instruments_file import (
     GroupHours,
     InstrumentsFile,
@@ -24,8 +24,7 @@ from configs.instruments_file import (
     instruments_of,
     units_text,
 )
-from configs.limits import FirmLimits, InvalidLimits, SessionLimits, ThrottleLines, limits_of
-from configs.schedules import time_of_day
+from configs.limits import FirmLimits, SessionLimits, ThrottleLines, limits_of
 from matcher.instruments import Instrument
 from matcher.operator_commands import Limits
 
@@ -35,9 +34,6 @@ ONE_MACHINE: Final = Path(__file__).parent / "one-machine.toml"
 BeginString = Literal["FIX.4.2", "FIX.4.4", "FIXT.1.1"]
 BEGIN_STRINGS: Final[tuple[BeginString, ...]] = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
 Durability = Literal["durable", "fast", "cluster"]
-NATS_PORT: Final = 4222
-"""Of a `nats.url` that names none."""
-EXAMPLE_PASSWORD_PREFIX: Final = "example-"  # noqa: S105 (what is not accepted beyond loopback)
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 AnyPort = Annotated[int, Meta(ge=0, le=65_535)]
@@ -77,8 +73,17 @@ class NatsConfig(_Section, frozen=True):
         return self.publish_timeout_ms / 1000
 
 
+class FurtherGateway(_Section, frozen=True):
+    """A gateway beside the first: a place of its own, everything else as the first has it."""
+
+    id: GatewayId
+    fix_port: Port
+    fix_host: str = "127.0.0.1"
+    metrics_port: AnyPort = 0
+
+
 class GatewayConfig(_Section, frozen=True):
-    """The FIX gateway."""
+    """The FIX gateways: the first, and what all have in common."""
 
     id: GatewayId = "gw1"
     """Names the gateway in the log; two gateways never share one."""
@@ -101,6 +106,8 @@ class GatewayConfig(_Section, frozen=True):
     """Messages that may wait for one slow session before it is disconnected; they then wait in its store."""
     throttle: ThrottleLines = ThrottleLines()
     """Of each order session that has none of its own, and whose firm has none."""
+    further: tuple[FurtherGateway, ...] = ()
+    """More gateways of the same venue, with the same data directory."""
 
 
 class MatcherConfig(_Section, frozen=True):
@@ -137,6 +144,8 @@ class SessionConfig(_Section, frozen=True):
     versions: Annotated[tuple[BeginString, ...], Meta(min_length=1)] = BEGIN_STRINGS
     limits: SessionLimits = SessionLimits()
     """What it may do, within what its firm may do; one for each of its versions."""
+    gateways: tuple[GatewayId, ...] = ()
+    """Where it may log on, its home first; empty: at the first gateway of the venue only."""
 
 
 class FirmConfig(_Section, frozen=True):
@@ -186,6 +195,37 @@ class Venue(msgspec.Struct, frozen=True):
             for session in firm.sessions:
                 yield firm, session
 
+    @property
+    def gateway_ids(self) -> tuple[str, ...]:
+        """Of all gateways, the first one first."""
+        gateway = self.config.gateway
+        return gateway.id, *(each.id for each in gateway.further)
+
+    def gateways_of(self, session: SessionConfig) -> tuple[str, ...]:
+        """Where a session may log on, its home first."""
+        return session.gateways or (self.config.gateway.id,)
+
+    def at_gateway(self, gateway_id: str) -> "Venue":
+        """
+        The same venue as one of its gateways sees it: its place, and the sessions that may log on there.
+
+        Raises:
+            ConfigError: There is no such gateway.
+        """
+        if gateway_id not in self.gateway_ids:
+            raise ConfigError(f"there is no gateway {gateway_id}; choose one of {', '.join(self.gateway_ids)}")
+        firms = tuple(
+            replace(firm, sessions=tuple(each for each in firm.sessions if gateway_id in self.gateways_of(each)))
+            for firm in self.config.firms
+        )
+        gateway = self.config.gateway
+        for each in gateway.further:
+            if each.id == gateway_id:
+                gateway = replace(
+                    gateway, id=each.id, fix_host=each.fix_host, fix_port=each.fix_port, metrics_port=each.metrics_port
+                )
+        return replace(self, config=replace(self.config, gateway=gateway, firms=firms))
+
     def limits(self) -> dict[tuple[str, str], Limits]:
         """By firm and session (empty for the firm as a whole): the limits of those that have some."""
         limits = {(firm.name, ""): limits_of(firm.limits) for firm in self.config.firms}
@@ -228,7 +268,8 @@ def load(path: Path) -> Venue:
     file = load_instruments(path.parent / config.instruments)
     instruments, hours = read_instruments(path.parent / config.instruments, file, config.shards)
     venue = Venue(config, instruments, hours)
-    _check(venue, path)
+    for contradiction in contradictions(venue):
+        raise ConfigError(f"{path}: {contradiction}")
     return venue
 
 
@@ -342,77 +383,3 @@ def _choices(shape: Any, place: str) -> Iterator[str]:
             kind = next(each for each in kind.types if not isinstance(each, inspect.NoneType))
     if isinstance(kind, inspect.LiteralType):
         yield from map(str, kind.values)
-
-
-def _check(venue: Venue, path: Path) -> None:
-    config = venue.config
-    if time_of_day(config.trading_day_end) is None:
-        raise ConfigError(f"{path}: trading_day_end = {config.trading_day_end!r}; write HH:MM in UTC")
-    last_port = config.matcher.metrics_port_base + config.shards - 1
-    if config.matcher.metrics_port_base and last_port > 65_535:
-        raise ConfigError(
-            f"{path}: the last shard's metrics port would be {last_port}; lower matcher.metrics_port_base"
-        )
-    for name, port in _other_ports(config):
-        if port == config.gateway.fix_port:
-            raise ConfigError(f"{path}: gateway.fix_port and {name} are both {port}; give each a port of its own")
-    if bool(config.gateway.tls_certificate) != bool(config.gateway.tls_key):
-        raise ConfigError(f"{path}: TLS needs both gateway.tls_certificate and gateway.tls_key; give both or neither")
-    if config.gateway.tls_certificate and config.gateway.engine != "native":
-        raise ConfigError(f'{path}: only the native engine speaks TLS; set gateway.engine = "native"')
-    _check_firms(venue, path)
-    if not is_loopback(config.gateway.fix_host):
-        for _, session in venue.sessions():
-            if session.password.startswith(EXAMPLE_PASSWORD_PREFIX):
-                raise ConfigError(
-                    f"{path}: session {session.comp_id} has an example password, which is for loopback only, but "
-                    f"gateway.fix_host is {config.gateway.fix_host}; give it a password of its own"
-                )
-
-
-def _other_ports(config: VenueConfig) -> Iterator[tuple[str, int]]:
-    """The ports besides the FIX port that the file takes on this machine, with the keys that name them."""
-    yield "gateway.metrics_port", config.gateway.metrics_port
-    yield "marketdata.metrics_port", config.marketdata.metrics_port
-    if config.matcher.metrics_port_base:
-        for shard in range(config.shards):
-            yield f"the metrics port of shard {shard}", config.matcher.metrics_port_base + shard
-    try:
-        url = urlsplit(config.nats.url)
-        port = url.port or NATS_PORT
-    except ValueError:  # no port at all: whoever connects says so
-        return
-    if config.nats.embedded or is_loopback(url.hostname or ""):
-        yield "the port of nats.url", port
-
-
-def _check_firms(venue: Venue, path: Path) -> None:
-    if firm := _repeated(firm.name for firm in venue.config.firms):
-        raise ConfigError(f"{path}: firm {firm} is configured twice; list all its sessions in one place")
-    if comp_id := _repeated(session.comp_id for _, session in venue.sessions()):
-        raise ConfigError(f"{path}: session {comp_id} is configured twice; a CompID belongs to one session")
-    for _, session in venue.sessions():
-        if version := _repeated(session.versions):
-            raise ConfigError(f"{path}: session {session.comp_id} has version {version} twice; list it once")
-    for each in venue.config.firms:
-        try:
-            limits_of(each.limits)
-        except InvalidLimits as error:
-            raise ConfigError(f"{path}: firm {each.name}: {error}") from error
-
-
-def _repeated(names: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host means this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -30,6 +30,7 @@ from sessions.port import Application, Engine, EngineError
 from venue.process import (
     Settings,
     add_engine_argument,
+    add_gateway_argument,
     argument_parser,
     load_venue,
     notify_ready,
@@ -43,17 +44,18 @@ def main(argv: list[str] | None = None) -> int:
     """Run a gateway until it is told to stop; returns the exit status."""
     parser = argument_parser("gateway", "Take FIX sessions and put their orders onto the log.")
     add_engine_argument(parser)
+    add_gateway_argument(parser)
     options = parser.parse_args(argv)
 
     async def live(stop: asyncio.Event) -> None:
         reload_wanted = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload_wanted.set)
-        settings = open_settings(options, engine=options.engine)
+        settings = open_settings(options)
         nats = settings.venue.config.nats
         gateway_id = settings.venue.config.gateway.id
         bus = await Bus.connect(nats.url, name=f"gateway-{gateway_id}", publish_timeout_s=nats.publish_timeout_s)
         try:
-            await _serve(settings, bus, stop, reload_wanted, partial(load_venue, options, engine=options.engine))
+            await _serve(settings, bus, stop, reload_wanted, partial(load_venue, options))
         finally:
             await bus.close()
 

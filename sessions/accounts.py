@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from configs.loader import EXAMPLE_PASSWORD_PREFIX, Venue
+from configs.consistency import EXAMPLE_PASSWORD_PREFIX
+from configs.loader import Venue
 from sessions.port import SessionKey
 
 SessionKind = Literal["orders", "marketdata"]

@@ -88,29 +88,35 @@ def with_engine(venue: Venue, engine: EngineName | None) -> Venue:
     return msgspec.structs.replace(venue, config=msgspec.structs.replace(venue.config, gateway=gateway))
 
 
-def open_settings(options: argparse.Namespace, *, engine: EngineName | None = None) -> Settings:
+def add_gateway_argument(parser: argparse.ArgumentParser) -> None:
+    """For the gateway: --id, and the venue that it loads is as this gateway sees it."""
+    parser.add_argument("--id", metavar="ID", default="", help="which gateway of the configuration; default: the first")
+
+
+def open_settings(options: argparse.Namespace) -> Settings:
     """
     Load the configuration and open the data directory that the arguments name.
 
     Args:
         options: What an `argument_parser` made of the arguments.
-        engine: Instead of the configuration's gateway.engine.
 
     Raises:
         ConfigError: The configuration cannot be used.
         DataDirectoryError: The data directory cannot be used.
     """
-    return Settings(load_venue(options, engine=engine), options.config.absolute(), open_directory(options.data))
+    return Settings(load_venue(options), options.config.absolute(), open_directory(options.data))
 
 
-def load_venue(options: argparse.Namespace, *, engine: EngineName | None = None) -> Venue:
+def load_venue(options: argparse.Namespace) -> Venue:
     """
     Load the configuration, with what the arguments say instead of it; as often as it is to be read again.
 
     Raises:
         ConfigError: It cannot be used.
     """
-    venue = with_engine(load(options.config), engine)
+    venue = with_engine(load(options.config), getattr(options, "engine", None))
+    if (gateway_id := getattr(options, "id", None)) is not None:
+        venue = venue.at_gateway(gateway_id or venue.config.gateway.id)
     if options.nats is not None:
         nats = msgspec.structs.replace(venue.config.nats, url=options.nats, embedded=False)
         venue = msgspec.structs.replace(venue, config=msgspec.structs.replace(venue.config, nats=nats))

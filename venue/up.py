@@ -83,13 +83,25 @@ class RunningVenue:
 
     @property
     def processes(self) -> dict[str, SupervisedProcess]:
-        """By name: nats-server, matcher-0, ..., marketdata, gateway."""
+        """By name: nats-server, matcher-0, ..., marketdata, gateway, gateway-<id of another>..."""
         return self.supervisor.processes
 
     @property
     def fix_port(self) -> int:
-        """Where the gateway accepts FIX sessions."""
-        return int(self.processes["gateway"].details["fix_port"])
+        """Where the first gateway accepts FIX sessions."""
+        return self.fix_ports[self.venue.config.gateway.id]
+
+    @property
+    def fix_ports(self) -> dict[str, int]:
+        """Where each gateway accepts FIX sessions, by its id."""
+        return {
+            gateway_id: int(self.processes[self.gateway_name(gateway_id)].details["fix_port"])
+            for gateway_id in self.venue.gateway_ids
+        }
+
+    def gateway_name(self, gateway_id: str) -> str:
+        """The name of a gateway's process: `gateway` is the first, the others have their id in it."""
+        return "gateway" if gateway_id == self.venue.config.gateway.id else f"gateway-{gateway_id}"
 
     async def wait_ready(self, name: str, generation: int = 1) -> None:
         """Await that a life of a process, this one or a later, is ready; as `Supervisor.wait_ready`."""
@@ -125,7 +137,8 @@ class RunningVenue:
             return
         for shard in range(self.venue.config.shards):
             await self.supervisor.signal_ready(f"matcher-{shard}", signal.SIGHUP)
-        await self.supervisor.signal_ready("gateway", signal.SIGHUP)
+        for gateway_id in self.venue.gateway_ids:
+            await self.supervisor.signal_ready(self.gateway_name(gateway_id), signal.SIGHUP)
 
     async def __aexit__(self, *_: object) -> None:
         """Stop everything: gateway first, JetStream last."""
@@ -135,7 +148,7 @@ class RunningVenue:
         """What an operator wants to know of a venue that is ready."""
         details = {name: process.details for name, process in self.processes.items()}
         return {
-            "fix_port": self.fix_port,
+            **({"fix_ports": self.fix_ports} if len(self.fix_ports) > 1 else {"fix_port": self.fix_port}),
             "metrics_ports": {name: said["metrics_port"] for name, said in details.items() if "metrics_port" in said},
             "pids": {name: process.pid for name, process in self.processes.items() if process.running},
             "data": str(self.data_dir),
@@ -153,7 +166,16 @@ class RunningVenue:
             for shard in range(config.shards)
         ]
         specs.append(self._spec("marketdata", CORE_STAGE, held, "marketdata"))
-        specs.append(self._spec("gateway", DOOR_STAGE, held, "gateway", "--engine", config.gateway.engine))
+        specs += [
+            self._spec(
+                self.gateway_name(gateway_id),
+                DOOR_STAGE,
+                held,
+                "gateway",
+                *("--engine", config.gateway.engine, "--id", gateway_id),
+            )
+            for gateway_id in self.venue.gateway_ids
+        ]
         return specs
 
     def _spec(self, name: str, stage: int, held: int, module: str, *arguments: str) -> ProcessSpec:

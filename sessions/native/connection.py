@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from configs.loader import is_loopback
+from configs.consistency import is_loopback
 from sessions.native.lobby import Guest, Lobby
 from sessions.native.session import NEVER_NS
 from sessions.native.states import State

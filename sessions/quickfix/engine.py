@@ -31,7 +31,8 @@ from typing import Any, Final
 import quickfix as fix
 import structlog
 
-from configs.loader import Venue, is_loopback
+from configs.consistency import is_loopback
+from configs.loader import Venue
 from sessions import logon
 from sessions.accounts import Account, Accounts
 from sessions.delivery import Inbound, SessionDown, SessionUp, deliver

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from bus.subjects import default_shard
+from configs.consistency import is_loopback
 from configs.limits import ThrottleLines
-from configs.loader import ONE_MACHINE, ConfigError, check_reloadable, fixed_differences, is_loopback, load
+from configs.loader import ONE_MACHINE, ConfigError, check_reloadable, fixed_differences, load
 from matcher.instruments import Increment, Instrument
 from matcher.orders import PRICE_TICKS_MAX
 

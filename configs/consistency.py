@@ -1,0 +1,130 @@
+"""What values of a configuration contradict each other, as sentences that say what to do."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from configs.limits import InvalidLimits, limits_of
+from configs.schedules import time_of_day
+
+if TYPE_CHECKING:
+    from configs.loader import Venue, VenueConfig
+
+NATS_PORT: Final = 4222
+"""Of a `nats.url` that names none."""
+EXAMPLE_PASSWORD_PREFIX: Final = "example-"  # noqa: S105 (what is not accepted beyond loopback)
+
+
+def contradictions(venue: "Venue") -> Iterator[str]:
+    """Everything that is wrong with a configuration whose values are each of the right type; nothing if it can be."""
+    config = venue.config
+    if time_of_day(config.trading_day_end) is None:
+        yield f"trading_day_end = {config.trading_day_end!r}; write HH:MM in UTC"
+    yield from _of_ports(config)
+    if bool(config.gateway.tls_certificate) != bool(config.gateway.tls_key):
+        yield "TLS needs both gateway.tls_certificate and gateway.tls_key; give both or neither"
+    if config.gateway.tls_certificate and config.gateway.engine != "native":
+        yield 'only the native engine speaks TLS; set gateway.engine = "native"'
+    yield from _of_firms(venue)
+    yield from _of_gateways(venue)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host means this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _of_ports(config: "VenueConfig") -> Iterator[str]:
+    last_port = config.matcher.metrics_port_base + config.shards - 1
+    if config.matcher.metrics_port_base and last_port > 65_535:
+        yield f"the last shard's metrics port would be {last_port}; lower matcher.metrics_port_base"
+    fix_ports: dict[int, str] = {}
+    for name, port in _fix_ports(config):
+        if port in fix_ports:
+            yield f"{fix_ports[port]} and {name} are both {port}; give each a port of its own"
+        fix_ports[port] = name
+    for name, port in _other_ports(config):
+        if port in fix_ports:
+            yield f"{fix_ports[port]} and {name} are both {port}; give each a port of its own"
+
+
+def _fix_ports(config: "VenueConfig") -> Iterator[tuple[str, int]]:
+    yield "gateway.fix_port", config.gateway.fix_port
+    yield from ((f"gateway {each.id}'s fix_port", each.fix_port) for each in config.gateway.further)
+
+
+def _other_ports(config: "VenueConfig") -> Iterator[tuple[str, int]]:
+    """The ports besides FIX ports that the file takes on this machine, with the keys that name them."""
+    yield "gateway.metrics_port", config.gateway.metrics_port
+    yield from ((f"gateway {each.id}'s metrics_port", each.metrics_port) for each in config.gateway.further)
+    yield "marketdata.metrics_port", config.marketdata.metrics_port
+    if config.matcher.metrics_port_base:
+        for shard in range(config.shards):
+            yield f"the metrics port of shard {shard}", config.matcher.metrics_port_base + shard
+    try:
+        url = urlsplit(config.nats.url)
+        port = url.port or NATS_PORT
+    except ValueError:  # no port at all: whoever connects says so
+        return
+    if config.nats.embedded or is_loopback(url.hostname or ""):
+        yield "the port of nats.url", port
+
+
+def _of_firms(venue: "Venue") -> Iterator[str]:
+    if firm := _repeated(firm.name for firm in venue.config.firms):
+        yield f"firm {firm} is configured twice; list all its sessions in one place"
+    if comp_id := _repeated(session.comp_id for _, session in venue.sessions()):
+        yield f"session {comp_id} is configured twice; a CompID belongs to one session"
+    for _, session in venue.sessions():
+        if version := _repeated(session.versions):
+            yield f"session {session.comp_id} has version {version} twice; list it once"
+    for each in venue.config.firms:
+        try:
+            limits_of(each.limits)
+        except InvalidLimits as error:
+            yield f"firm {each.name}: {error}"
+
+
+def _of_gateways(venue: "Venue") -> Iterator[str]:
+    gateway = venue.config.gateway
+    if gateway_id := _repeated(venue.gateway_ids):
+        yield f"gateway {gateway_id} is configured twice; give each an id of its own"
+    if gateway.further and gateway.engine != "native":
+        yield 'only the native engine can have gateways beside the first; set gateway.engine = "native"'
+    for _, session in venue.sessions():
+        for gateway_id in session.gateways:
+            if gateway_id not in venue.gateway_ids:
+                yield (
+                    f"session {session.comp_id} may log on at gateway {gateway_id}, which is not configured; choose "
+                    f"among {', '.join(venue.gateway_ids)}"
+                )
+                return
+        if gateway_id := _repeated(session.gateways):
+            yield f"session {session.comp_id} has gateway {gateway_id} twice; list it once"
+    for gateway_id in venue.gateway_ids:
+        yield from _of_passwords(venue.at_gateway(gateway_id))
+
+
+def _of_passwords(venue: "Venue") -> Iterator[str]:
+    """Of a venue as one of its gateways sees it."""
+    if is_loopback(host := venue.config.gateway.fix_host):
+        return
+    for _, session in venue.sessions():
+        if session.password.startswith(EXAMPLE_PASSWORD_PREFIX):
+            yield (
+                f"session {session.comp_id} has an example password, which is for loopback only, but "
+                f"gateway.fix_host is {host}; give it a password of its own"
+            )
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
