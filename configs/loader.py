@@ -205,6 +205,16 @@ class Venue(msgspec.Struct, frozen=True):
         """Where a session may log on, its home first."""
         return session.gateways or (self.config.gateway.id,)
 
+    def home_sessions(self) -> set[str]:
+        """Of a venue as one of its gateways sees it: the ids of the sessions whose home it is."""
+        here = self.config.gateway.id
+        return {
+            f"{version}:{session.comp_id}"
+            for _, session in self.sessions()
+            for version in session.versions
+            if self.gateways_of(session)[0] == here
+        }
+
     def at_gateway(self, gateway_id: str) -> "Venue":
         """
         The same venue as one of its gateways sees it: its place, and the sessions that may log on there.

@@ -17,7 +17,7 @@ after a bounded number of messages, and TCP passes the wait on to the clients.
 `on_logon`, `on_logout` and `on_messages` are called on the event loop's thread.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
@@ -149,6 +149,41 @@ class FlexibleEngine(Engine, Protocol):
 
         As long as the process lives it can still be sent to, which waits in its store should the session return.
         """
+
+
+@runtime_checkable
+class Moves(Protocol):
+    """
+    Sessions that go from one gateway to another, which open the same journals in turn.
+
+    One gateway at a time has a session; a client that logs on where it is not waits while it is fetched.
+    """
+
+    on_wanted: Callable[[str], None]
+    """
+    Called with the id of a session that is elsewhere when its client logs on here; to be answered, at once or later, by
+    `seat_waiting` or `refuse_waiting`. A client that tires of waiting goes away by itself.
+    """
+
+    def __contains__(self, session_id: object) -> bool:
+        """Whether a session is here."""
+
+    def add(self, account: "Account") -> None:
+        """
+        Put a session here that was elsewhere; nothing is read from its client yet.
+
+        Raises:
+            EngineError: Another gateway has it, or its journal cannot be opened.
+        """
+
+    def give_up(self, session_id: str) -> bool:
+        """Let another gateway have a session, unless its client is connected; returns whether it may."""
+
+    def seat_waiting(self, session_id: str) -> None:
+        """Go on with the Logon of the client that waits for a session, which is here now."""
+
+    def refuse_waiting(self, session_id: str, reason: str) -> None:
+        """Close the connection of the client that waits for a session; `reason` is one word for the log."""
 
 
 class EngineError(Exception):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 WRITE_BUFFER_BYTES: Final = 1 << 20
 """What asyncio may hold for a connection before it is given nothing more; the rest waits in the session's output."""
+EARLY_BYTES_MAX: Final = 1 << 16
+"""What a client may send while it waits for its session."""
 
 _CLOSE_S: Final = 2.0
 """How long a closed connection may take to write what was given to it."""
@@ -25,8 +27,12 @@ class Host(Protocol):
     def admit(self, connection: "Connection") -> bool:
         """Whether there is room for it."""
 
-    def seat(self, guest: Guest, connection: "Connection") -> "Seat | str":
-        """Find a guest's session, which is the connection's from then on; or say in one word why it has none."""
+    def seat(self, guest: Guest, connection: "Connection") -> "Seat | str | None":
+        """
+        Find a guest's session, which is the connection's from then on; or say in one word why it has none.
+
+        None: it is being fetched; `find_seat` or `turn_away` of the connection is called when that has ended.
+        """
 
     def take(self, seat: "Seat", data: bytes) -> None:
         """Received bytes."""
@@ -55,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._logon_timeout_s = logon_timeout_s
         self._lobby: Lobby | None = Lobby()
+        self._waits = False  # for its session, which is being fetched
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = NEVER_NS
@@ -67,14 +74,16 @@ class Connection(asyncio.Protocol):
         self.peer = str(peername[0]) if peername else ""
         self.peer_is_loopback = is_loopback(self.peer)
         if self._host.admit(self):
-            self._timer = self._loop.call_later(self._logon_timeout_s, self._turn_away, "logon_timeout")
+            self._timer = self._loop.call_later(self._logon_timeout_s, self.turn_away, "logon_timeout")
         else:
-            self._turn_away("too_many_connections")
+            self.turn_away("too_many_connections")
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
         if self.seat is not None:
             self._host.take(self.seat, data)
+        elif self._lobby is not None and self._waits:
+            self._wait_on(self._lobby, data)
         elif self._lobby is not None:
             self._meet(self._lobby, data)
 
@@ -144,18 +153,35 @@ class Connection(asyncio.Protocol):
 
     def _meet(self, lobby: Lobby, data: bytes) -> None:
         guest = lobby.feed(data)
-        if guest is None:
-            return
-        seat = guest if isinstance(guest, str) else self._host.seat(guest, self)
-        if isinstance(seat, str):
-            self._turn_away(seat)
-            return
-        self._lobby = None
-        self._disarm()
-        self.seat = seat
-        self._host.take(seat, lobby.received)
+        if isinstance(guest, str):
+            self.turn_away(guest)
+        elif guest is not None:
+            self.find_seat(guest)
 
-    def _turn_away(self, reason: str) -> None:
+    def _wait_on(self, lobby: Lobby, data: bytes) -> None:
+        """It is read on, so that its end is noticed; but a client has little to say before its Logon is answered."""
+        lobby.received += data
+        if len(lobby.received) > EARLY_BYTES_MAX:
+            self.turn_away("too_early")
+
+    def find_seat(self, guest: Guest) -> None:
+        """Take the session of a guest, whose Logon is in the lobby; or wait for it there."""
+        assert self._lobby is not None
+        seat = self._host.seat(guest, self)
+        self._waits = seat is None
+        if seat is None:
+            return
+        if isinstance(seat, str):
+            self.turn_away(seat)
+        else:
+            received = self._lobby.received
+            self._lobby = None
+            self._disarm()
+            self.seat = seat
+            self._host.take(seat, received)
+
+    def turn_away(self, reason: str) -> None:
+        """Close, because there is no session for it."""
         self._lobby = None
         self._host.turn_away(self, reason)
         self.abort()

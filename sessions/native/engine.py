@@ -33,14 +33,16 @@ from sessions import logon
 from sessions.accounts import Account, Accounts
 from sessions.delivery import deliver
 from sessions.fatal import stop_process
-from sessions.journal.errors import JournalUnreadable
+from sessions.journal.errors import JournalError, JournalUnreadable
 from sessions.journal.group import JournalGroup, SyncProfile
+from sessions.journal.locks import JournalLocks
 from sessions.native.arrivals import Arrivals
 from sessions.native.connection import Connection
 from sessions.native.events import Event
 from sessions.native.listener import listen
 from sessions.native.lobby import Guest
 from sessions.native.seat import Seat, SeatMaker
+from sessions.native.seats import UNKNOWN, Seats
 from sessions.native.states import State
 from sessions.native.tally import Tally
 from sessions.native.upkeep import JournalUpkeep
@@ -115,13 +117,9 @@ class NativeEngine:
         self._all_left: asyncio.Future[None] | None = None
         self._server: asyncio.Task[asyncio.Server] | None = None
         self._group = JournalGroup(sync_profile or _SYNC[venue.config.durability], loop=loop)
-        self._maker = SeatMaker(
-            venue.config.comp_id, data_dir / "fix" / "journal", self._group, logon_timeout_s=logon_timeout_s
-        )
-        self._seats: dict[str, Seat] = {}
-        self._upkeep = JournalUpkeep(loop, self._seats.values, venue.config.trading_day_end)
-        for account in self._accounts:
-            self._open(account)
+        self.seats = self._open_seats(venue, data_dir / "fix" / "journal")
+        """The sessions that are here; and the `sessions.port.Moves` of those that are not."""
+        self._upkeep = JournalUpkeep(loop, lambda: self.seats, venue.config.trading_day_end)
 
     @property
     def sessions_up(self) -> set[str]:
@@ -146,12 +144,12 @@ class NativeEngine:
     @property
     def messages_in(self) -> int:
         """Application messages received."""
-        return sum(seat.messages_in for seat in self._seats.values())
+        return self.seats.messages_in
 
     @property
     def messages_out(self) -> int:
         """Application messages sent or, for want of a connection, stored."""
-        return sum(seat.messages_out for seat in self._seats.values())
+        return self.seats.messages_out
 
     def inbound_waiting(self, kind: str) -> int:
         """Messages, logons and logouts of one kind of session that wait for its application."""
@@ -159,24 +157,24 @@ class NativeEngine:
 
     def outbound_waiting(self, session_id: str) -> int:
         """See `Engine.outbound_waiting`: those that are not known to be on disk, if the journal is synced at all."""
-        return self._seats[session_id].count_unstored()
+        return self.seats[session_id].count_unstored()
 
     def epoch(self, session_id: str) -> int:
         """See `Engine.epoch`: when the numbers last began anew, in ns since 1970 UTC."""
-        return self._seats[session_id].journal.epoch
+        return self.seats[session_id].journal.epoch
 
     def resume_inbound(self, session_id: str, next_msg_seq_num: int) -> None:
         """See `Engine.resume_inbound`."""
-        self._seats[session_id].session.expect_inbound(next_msg_seq_num)
+        self.seats[session_id].session.expect_inbound(next_msg_seq_num)
 
     def next_outbound(self, session_id: str) -> int:
         """See `Engine.next_outbound`."""
-        return self._seats[session_id].session.next_outbound
+        return self.seats[session_id].session.next_outbound
 
     def sent_bodies(self, session_id: str, begin_msg_seq_num: int) -> Iterable[tuple[int, str]]:
         """See `Engine.sent_bodies`; market-data sessions keep no bodies."""
         try:
-            yield from self._seats[session_id].session.sent_bodies(begin_msg_seq_num)
+            yield from self.seats[session_id].session.sent_bodies(begin_msg_seq_num)
         except JournalUnreadable as error:
             raise EngineError(f"what session {session_id} was sent cannot be told: {error}") from error
 
@@ -186,17 +184,17 @@ class NativeEngine:
         protocol = partial(Connection, self, self._loop, self._logon_timeout_s)
         self._server = self._loop.create_task(self._loop.create_server(protocol, sock=listener, ssl=self._tls))
         self._upkeep.keep()
-        log.info("fix_engine_started", host=self._host, port=self._port, sessions=len(self._seats))
+        log.info("fix_engine_started", host=self._host, port=self._port, sessions=len(self.seats))
 
     def send(self, session_id: str, bodies: list[str]) -> None:
         """See `Engine.send`."""
-        seat = self._seats[session_id]
+        seat = self.seats[session_id]
         seat.send(bodies, time.time_ns())
         self.wake(seat)
 
     def log_out(self, session_id: str, text: str) -> None:
         """See `Engine.log_out`."""
-        if (seat := self._seats[session_id]).session.state is State.UP:
+        if (seat := self.seats[session_id]).session.state is State.UP:
             self._digest(seat, seat.session.log_out(text, time.time_ns()))
             self.wake(seat)
 
@@ -210,7 +208,7 @@ class NativeEngine:
             return
         self._held.discard(kind)
         now_ns = time.time_ns()
-        for seat in self._seats_of(kind):
+        for seat in self.seats.of_kind(kind):
             if seat.is_paused and seat.connection is not None:
                 seat.is_paused = False
                 seat.session.hold(now_ns, is_held=False)
@@ -219,30 +217,21 @@ class NativeEngine:
         self._be_due()
 
     def add_session(self, account: Account) -> None:
-        """
-        Let one more session log on, from now on.
-
-        Raises:
-            EngineError: It is there already, still being logged out, or its journal cannot be opened.
-        """
-        seat = self._seats.get(account.key.session_id)
-        if seat is None:
-            self._open(account)
-        else:
-            seat.come_back(account)
+        """See `FlexibleEngine.add_session`; also of one that was elsewhere."""
+        self.seats.add(account)
         self._accounts.add(account)
 
     def change_session(self, account: Account) -> None:
         """See `FlexibleEngine.change_session`."""
-        self._seats[account.key.session_id].account = account
+        if account.key.session_id in self.seats:
+            self.seats[account.key.session_id].account = account
         self._accounts.add(account)
 
     def remove_session(self, session_id: str) -> None:
         """See `FlexibleEngine.remove_session`: the seat stays, for what is still sent to it and for its return."""
-        seat = self._seats[session_id]
         self._accounts.remove(session_id)
-        seat.is_removed = True
-        if seat.connection is not None:
+        seat = self.seats.remove(session_id)
+        if seat is not None and seat.connection is not None:
             self._digest(seat, seat.session.log_out("the session was removed", time.time_ns()))
             self.wake(seat)
 
@@ -263,7 +252,7 @@ class NativeEngine:
         if self._server is not None:
             (await self._server).close()
         now_ns = time.time_ns()
-        for seat in self._seats.values():
+        for seat in self.seats:
             if seat.connection is not None:
                 self._digest(seat, seat.session.log_out("the venue is closing", now_ns))
                 self._dirty[seat] = None
@@ -277,9 +266,9 @@ class NativeEngine:
         await self._wait_for_connections(_STOP_S)
         self._turn()
         self._closed = True
-        for seat in self._seats.values():
-            seat.journal.close()
+        self.seats.close()
         await self._group.close()
+        self.seats.free()
         log.info("fix_engine_stopped")
 
     # What connections ask
@@ -289,18 +278,17 @@ class NativeEngine:
         self._connections.add(connection)
         return len(self._connections) <= self._connections_max and not self._stopped
 
-    def seat(self, guest: Guest, connection: Connection) -> Seat | str:
+    def seat(self, guest: Guest, connection: Connection) -> Seat | str | None:
         """See `Host.seat`."""
-        seat = self._seats.get(guest.key.session_id)
-        if seat is None or guest.target_comp_id != self._venue_comp_id or seat.is_removed or self._stopped:
-            return "unknown_session"
-        if seat.connection is not None:
-            return "duplicate_identity"
-        if self._is_crowded(seat.account.kind) or self._group.callbacks_waiting >= WRITES_WAITING_MAX:
-            return "venue_busy"
-        seat.connection = connection
-        seat.session.accept(time.time_ns())
-        return seat
+        if self._stopped:
+            return UNKNOWN
+        found = self.seats.find(guest, connection)
+        if isinstance(found, Seat):
+            if self._is_crowded(found.account.kind) or self._group.callbacks_waiting >= WRITES_WAITING_MAX:
+                return "venue_busy"
+            found.connection = connection
+            found.session.accept(time.time_ns())
+        return found
 
     def take(self, seat: Seat, data: bytes) -> None:
         """See `Host.take`."""
@@ -324,6 +312,7 @@ class NativeEngine:
     def leave(self, connection: Connection) -> None:
         """See `Host.leave`."""
         self._connections.discard(connection)
+        self.seats.leave(connection)
         if not self._connections and self._all_left is not None and not self._all_left.done():
             self._all_left.set_result(None)
         if connection.seat is not None:
@@ -403,7 +392,7 @@ class NativeEngine:
     def _pause_if_crowded(self, seat: Seat) -> None:
         kind = seat.account.kind
         if self._is_crowded(kind):
-            for other in self._seats_of(kind):
+            for other in self.seats.of_kind(kind):
                 if other.connection is not None and not other.is_paused:
                     other.is_paused = True
                     other.session.hold(time.time_ns(), is_held=True)
@@ -422,17 +411,21 @@ class NativeEngine:
 
     # Seats
 
-    def _open(self, account: Account) -> None:
-        seat = self._maker.make(account, partial(self._authenticate, account.key.session_id))
-        self._seats[seat.session_id] = seat
+    def _open_seats(self, venue: Venue, directory: Path) -> Seats:
+        maker = SeatMaker(venue.config.comp_id, directory, self._group, logon_timeout_s=self._logon_timeout_s)
+        try:
+            seats = Seats(maker, JournalLocks(directory), self._authenticate, self._venue_comp_id)
+        except JournalError as error:
+            raise EngineError(str(error)) from error
+        homes = venue.home_sessions()
+        for account in self._accounts:
+            seats.open(account, is_home=account.key.session_id in homes)
+        return seats
 
     def _authenticate(self, session_id: str, fields: dict[str, str]) -> logon.Refusal | None:
-        seat = self._seats[session_id]
+        seat = self.seats[session_id]
         loopback = seat.connection is not None and seat.connection.peer_is_loopback
         return logon.check(self._accounts, seat.account.key, fields, peer_is_loopback=loopback)
-
-    def _seats_of(self, kind: str) -> list[Seat]:
-        return [seat for seat in self._seats.values() if seat.account.kind == kind]
 
     async def _wait_for_connections(self, timeout_s: float) -> None:
         if self._connections:

@@ -105,8 +105,7 @@ class QuickFixEngine:
             EngineError: The stores cannot be opened, or QuickFIX refuses a setting.
         """
         gateway = venue.config.gateway
-        self._port = gateway.fix_port
-        self._loopback = is_loopback(gateway.fix_host)
+        self._port, self._loopback = gateway.fix_port, is_loopback(gateway.fix_host)
         self._accounts = Accounts(venue)
         self._stopped = False
         self.slow_readers_cut = 0

@@ -83,7 +83,7 @@ def test_while_too_much_waits_nobody_logs_on_and_nothing_more_is_taken(tmp_path:
         house.call(lambda: house.engine.hold_inbound("orders"))
         with logged_on(house) as client:
             client.send_bytes(b"".join(client.compose("D", order_body(f"o{n}")) for n in range(10)))
-            wait_for(lambda: house.engine._seats[FIRMA1].is_paused)
+            wait_for(lambda: house.engine.seats[FIRMA1].is_paused)
             waiting = house.engine.inbound_waiting("orders")
             with RawClient(house.port, "FIX.4.4", "FIRMA2") as late:
                 late.send("A", "98=0|108=30|553=FIRMA2|554=example-firma2|")
@@ -143,7 +143,7 @@ def test_what_is_not_on_disk_still_waits(tmp_path: Path, disk: SlowDisk, profile
 def test_under_steady_load_the_count_moves_on(tmp_path: Path, disk: SlowDisk) -> None:
     """Else the gateway's marks would stand still, and a restart would take ever longer."""
     with open_house(tmp_path, engine="native", engine_settings={"sync_profile": "durable"}) as house:
-        seat = house.engine._seats[FIRMA1]
+        seat = house.engine.seats[FIRMA1]
         stored = 0
         for number in range(1, 11):
             disk.is_free.clear()
@@ -162,7 +162,7 @@ def test_a_reset_loses_no_count(tmp_path: Path, disk: SlowDisk) -> None:
     with open_house(tmp_path, engine="native", engine_settings={"sync_profile": "durable"}) as house:
         disk.is_free.clear()
         house.send(FIRMA1, report(1))
-        house.call(lambda: house.engine._seats[FIRMA1].session._line.reset_outbound(1 << 62))
+        house.call(lambda: house.engine.seats[FIRMA1].session._line.reset_outbound(1 << 62))
         assert house.engine.outbound_waiting(FIRMA1) == 1
         disk.is_free.set()
         wait_for(lambda: not house.engine.outbound_waiting(FIRMA1))

@@ -49,7 +49,7 @@ def with_an_old_file(house: House) -> Path:
             house.send(FIRMA1, report(f"old-{number}"))
             client.expect("8")
         old = max((house.data_dir / "fix" / "journal").glob("FIX.4.4*FIRMA1/*.journal"))
-        house.call(lambda: house.engine._seats[FIRMA1].journal.roll(TOMORROW))
+        house.call(lambda: house.engine.seats[FIRMA1].journal.roll(TOMORROW))
         house.send(FIRMA1, report("new"))
         client.expect("8")
     return old

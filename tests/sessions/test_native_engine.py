@@ -123,7 +123,7 @@ def test_a_holding_application_stops_a_flood_and_gets_all_of_it_in_the_end(tmp_p
         flood = b"".join(client.compose("D", order_body(f"o{n}")) for n in range(orders))
         sender = threading.Thread(target=client.send_bytes, args=(flood,))
         sender.start()
-        wait_for(lambda: house.engine._seats[FIRMA1].is_paused)
+        wait_for(lambda: house.engine.seats[FIRMA1].is_paused)
         assert house.orders.messages == []
         assert 100 <= house.engine.inbound_waiting("orders") < orders // 2  # the bound, and one read's worth
         house.call(lambda: house.engine.release_inbound("orders"))
@@ -213,7 +213,7 @@ def test_a_long_resend_is_read_as_the_client_takes_it(house: House) -> None:
     house.send(FIRMA1, *(f"{report(n)}58={'x' * 1000}|" for n in range(number)))
     with logged_on(house) as client:
         client.send("2", "7=1|16=0|")
-        wait_for(lambda: house.engine._seats[FIRMA1].session.output_waiting == 1)  # 5 MB, waiting as one promise
+        wait_for(lambda: house.engine.seats[FIRMA1].session.output_waiting == 1)  # 5 MB, waiting as one promise
         assert [client.expect("8")["17"] for _ in range(number)] == [str(n) for n in range(number)]
         assert client.expect("4")["36"] == str(number + 2)
 

@@ -70,7 +70,7 @@ def test_a_restart_on_the_same_day_goes_on_in_the_same_file(tmp_path: Path) -> N
 
 def test_only_a_session_that_is_down_rests(tmp_path: Path) -> None:
     with open_house(tmp_path, engine="native") as house:
-        journal = house.engine._seats[FIRMA1].journal
+        journal = house.engine.seats[FIRMA1].journal
         with logged_on(house):
             set_clock(house, "2030-01-01 12:00")
             set_clock(house, "2030-01-01 12:01")
