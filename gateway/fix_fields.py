@@ -7,7 +7,7 @@ dropped. A check that fails raises `FieldRefused`, which `fix_inbound` turns int
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -35,7 +35,10 @@ from matcher.rejects import RejectReason
 ECHO_CHARS_MAX: Final = 64
 """Client texts are echoed in a refusal up to this length; Account(1) and OrdStatusReqID(790) may be no longer."""
 
-_REMEMBERED_TEXTS_MAX: Final = 4096
+_REMEMBERED_MAX: Final = 4096
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,36}")
 
@@ -51,9 +54,6 @@ PLAIN_TIMES_IN_FORCE: Final[Mapping[str, TimeInForce]] = {
 PLAIN_RESTING_ORD_TYPES: Final[Mapping[str, OrdType]] = {LIMIT: LIMIT}
 PLAIN_RESTING_TIMES: Final[Mapping[str, TimeInForce]] = {DAY: DAY, GOOD_TILL_CANCEL: GOOD_TILL_CANCEL}
 """What an order may say that has no special instruction at all: nearly every order. Others go by `fix_instructions`."""
-
-MARKET_IF_TOUCHED: Final = "J"
-"""OrdType(40) of a take-profit: here a stop (3) that waits for the other direction."""
 
 _TAG_NAMES: Final = {
     "11": "ClOrdID",
@@ -84,7 +84,6 @@ _REQUIRED_TAGS: Final = {
     "E": ("11", "38", "40", "54", "55"),  # of each of its orders; what the list itself needs says `fix_lists`
 }
 _ORDER_MSG_TYPES: Final = ("D", "G", "E")
-
 
 _DECIMAL_NAMES: Final = {
     "38": "OrderQty",
@@ -145,6 +144,11 @@ class FieldRefused(Exception):
         self.text = text
 
 
+def unsupported(tag: str, text: str) -> FieldRefused:
+    """An instruction that is not carried out here."""
+    return FieldRefused(RejectReason.UNSUPPORTED_INSTRUCTION, tag, text)
+
+
 class RequestContext(msgspec.Struct, frozen=True):
     """What the caller knows of a request besides its tags; see `matcher.commands.Request`."""
 
@@ -183,7 +187,7 @@ class Decimals:
         ticks = self._ticks_of.get(text)
         if ticks is None:
             ticks = read_ticks(text, self.instrument, "44", RejectReason.INVALID_PRICE)
-            _remember(self._ticks_of, text, ticks)
+            remember(self._ticks_of, text, ticks)
         return ticks
 
     def qty_lots(self, text: str) -> int:
@@ -191,7 +195,7 @@ class Decimals:
         lots = self._lots_of.get(text)
         if lots is None:
             lots = read_lots(text, self.instrument, "38", least=1)
-            _remember(self._lots_of, text, lots)
+            remember(self._lots_of, text, lots)
         return lots
 
 
@@ -291,18 +295,18 @@ def check_texts(fields: Mapping[str, str]) -> None:
 
 
 def _check_other_tags(fields: Mapping[str, str], accepted: frozenset[str], instrument: Instrument | None) -> None:
-    unsupported = [
+    refused = [
         tag
         for tag, value in fields.items()
         if tag not in accepted
         and value not in HARMLESS_VALUES.get(tag, ())
         and not (tag == "15" and instrument is not None and value == instrument.currency)
     ]
-    if unsupported:
-        unsupported.sort(key=lambda tag: (tag_number(tag), tag))
-        named = ", ".join(f"{printable(tag)[:8]}={quoted(fields[tag])}" for tag in unsupported[:8])
+    if refused:
+        refused.sort(key=lambda tag: (tag_number(tag), tag))
+        named = ", ".join(f"{printable(tag)[:8]}={quoted(fields[tag])}" for tag in refused[:8])
         text = f"not carried out here: {named}; send the request without these tags"
-        raise FieldRefused(RejectReason.UNSUPPORTED_INSTRUCTION, unsupported[0], text)
+        raise unsupported(refused[0], text)
 
 
 def check_echoed_text(fields: Mapping[str, str], tag: str, name: str) -> None:
@@ -310,7 +314,7 @@ def check_echoed_text(fields: Mapping[str, str], tag: str, name: str) -> None:
     text = fields[tag]
     if len(text) > ECHO_CHARS_MAX or not (text.isascii() and text.isprintable()):
         advice = f"send at most {ECHO_CHARS_MAX} printable ASCII characters"
-        raise FieldRefused(RejectReason.UNSUPPORTED_INSTRUCTION, tag, f"{name}({tag}) {quoted(text)}: {advice}")
+        raise unsupported(tag, f"{name}({tag}) {quoted(text)}: {advice}")
 
 
 def read_limit_ticks(fields: Mapping[str, str], ord_type: OrdType, decimals: Decimals) -> int:
@@ -362,10 +366,11 @@ def read_ticks(text: str, instrument: Instrument, tag: str, reason: RejectReason
     raise FieldRefused(reason, tag, f"{name}: send a plain decimal above 0, at most {tick.text(PRICE_TICKS_MAX)}")
 
 
-def _remember(counts: dict[str, int], text: str, count: int) -> None:
-    if len(counts) >= _REMEMBERED_TEXTS_MAX:
-        counts.clear()
-    counts[text] = count
+def remember(translations: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+    """Keep what a decimal is in whole units, or the other way round; too many of them are forgotten all at once."""
+    if len(translations) >= _REMEMBERED_MAX:
+        translations.clear()
+    translations[key] = value
 
 
 def tag_number(tag: str) -> int:

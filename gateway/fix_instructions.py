@@ -12,7 +12,6 @@ from typing import Final, NamedTuple, TypeVar, get_args
 
 from gateway.fix_fields import (
     ACCEPTED_TAGS,
-    MARKET_IF_TOUCHED,
     Decimals,
     FieldRefused,
     check_echoed_text,
@@ -21,6 +20,16 @@ from gateway.fix_fields import (
     read_limit_ticks,
     read_lots,
     read_ticks,
+    unsupported,
+)
+from gateway.fix_words import (
+    ALL_OR_NONE,
+    CANCEL_ON_HALT,
+    EXEC_INST_OF_PEG,
+    MARKET_IF_TOUCHED,
+    POST_ONLY,
+    TRAILING_STOP_PEG,
+    TRAILS,
 )
 from matcher.contradictions import WAITING, fault_of
 from matcher.instructions import (
@@ -29,9 +38,6 @@ from matcher.instructions import (
     BEST_OFFER,
     DOWN,
     LAST_TRADE,
-    MARKET_PEG,
-    MID_PRICE_PEG,
-    PRIMARY_PEG,
     REFERENCE_PRICE,
     REJECT_IF_TAKING,
     SHOWS_ALL,
@@ -60,7 +66,7 @@ from matcher.orders import (
     Side,
     TimeInForce,
 )
-from matcher.rejects import RejectReason
+from matcher.rejects import PRECEDENCE, RejectReason
 from sessions.native.messages import read_timestamp
 
 INSTRUCTION_TAGS: Final = frozenset(
@@ -80,13 +86,10 @@ _RESTING_TIMES: Final = {
     value: _TIMES_IN_FORCE[value] for value in (DAY, GOOD_TILL_CANCEL, GOOD_TILL_DATE, AT_THE_CLOSE)
 }
 _TAGS: Final = ACCEPTED_TAGS | INSTRUCTION_TAGS
-_PRECEDENCE: Final = {reason: place for place, reason in enumerate(RejectReason)}
 
-_TRAILS, _ALL_OR_NONE, _POST_ONLY, _CANCEL_ON_HALT = "a", "G", "6", "K"
-_PEG_OF_EXEC_INST: Final[Mapping[str, PegPriceType]] = {"R": PRIMARY_PEG, "P": MARKET_PEG, "M": MID_PRICE_PEG}
-_PEG_PRICE_TYPES: Final[Mapping[str, PegPriceType]] = {peg: peg for peg in _PEG_OF_EXEC_INST.values()}
-_TRAILING_STOP_PEG: Final = "8"
-_EXEC_INSTS: Final = frozenset((_TRAILS, _ALL_OR_NONE, _POST_ONLY, _CANCEL_ON_HALT, *_PEG_OF_EXEC_INST))
+_PEG_OF_EXEC_INST: Final = {letter: peg for peg, letter in EXEC_INST_OF_PEG.items()}
+_PEG_PRICE_TYPES: Final[Mapping[str, PegPriceType]] = {peg: peg for peg in EXEC_INST_OF_PEG}
+_EXEC_INSTS: Final = frozenset((TRAILS, ALL_OR_NONE, POST_ONLY, CANCEL_ON_HALT, *_PEG_OF_EXEC_INST))
 _TRIGGER_PRICE_TYPES: Final[Mapping[str, TriggerPriceType]] = {
     value: value for value in (LAST_TRADE, BEST_OFFER, BEST_BID)
 }
@@ -198,7 +201,7 @@ class _Reading:
             named = _NAMED_TAG.search(fault[1])
             self._faults.append(FieldRefused(fault[0], named[1] if named else "", fault[1]))
         if self._faults:
-            raise min(self._faults, key=lambda refusal: _PRECEDENCE[refusal.reason])
+            raise min(self._faults, key=lambda refusal: PRECEDENCE[refusal.reason])
 
     def instructions(self, received_ns: int) -> Instructions:
         """All of them; faults are told by `check`."""
@@ -224,7 +227,7 @@ class _Reading:
             self_match_instruction=self.attempt(
                 "", lambda: self._word("2964", "SelfMatchPreventionInstruction", _SELF_MATCH, "")
             ),
-            cancel_on_halt=_CANCEL_ON_HALT in self._exec_insts,
+            cancel_on_halt=CANCEL_ON_HALT in self._exec_insts,
             reports_moves=self.attempt(False, lambda: self._word("7004", "ReportMoves", _FLAGS, False)),
         )
 
@@ -236,18 +239,18 @@ class _Reading:
         value = words.get(text)
         if value is None:
             advice = f"send {' or '.join(words)}, or leave it out"
-            raise FieldRefused(RejectReason.UNSUPPORTED_INSTRUCTION, tag, f"{name}({tag}) {quoted(text)}: {advice}")
+            raise unsupported(tag, f"{name}({tag}) {quoted(text)}: {advice}")
         return value
 
     def _check_exec_insts(self) -> None:
         unknown = sorted(self._exec_insts - _EXEC_INSTS)
         if unknown:
-            advice = f"send some of {' '.join(sorted(_EXEC_INSTS - {_ALL_OR_NONE}))}"
+            advice = f"send some of {' '.join(sorted(_EXEC_INSTS - {ALL_OR_NONE}))}"
             text = f"ExecInst(18) {quoted(unknown[0])} is not carried out here; {advice}"
-            raise FieldRefused(RejectReason.UNSUPPORTED_INSTRUCTION, "18", text)
-        if _ALL_OR_NONE in self._exec_insts:
+            raise unsupported("18", text)
+        if ALL_OR_NONE in self._exec_insts:
             text = "all or none (ExecInst(18)=G) is not offered; send FOK (59=4), or MinQty(110), IOC (59=3) with it"
-            raise FieldRefused(RejectReason.UNSUPPORTED_INSTRUCTION, "18", text)
+            raise unsupported("18", text)
 
     # Triggers
 
@@ -284,9 +287,9 @@ class _Reading:
     def _peg(self) -> tuple[PegPriceType, bool]:
         """What the order is pegged to, and whether it is a trailing stop."""
         given = self._fields.get("1094")
-        trails = _TRAILS in self._exec_insts or given == _TRAILING_STOP_PEG
+        trails = TRAILS in self._exec_insts or given == TRAILING_STOP_PEG
         pegs = {peg for letter, peg in _PEG_OF_EXEC_INST.items() if letter in self._exec_insts}
-        if given is not None and given != _TRAILING_STOP_PEG:
+        if given is not None and given != TRAILING_STOP_PEG:
             pegs.add(self._word("1094", "PegPriceType", _PEG_PRICE_TYPES, ""))
         if len(pegs) + trails > 1:
             raise _contradiction("1094", "ExecInst(18) and PegPriceType(1094) name several prices to follow; send one")
@@ -309,9 +312,7 @@ class _Reading:
         allowed = (_PRICE_OFFSET, TICKS, BASIS_POINTS) if trails else (_PRICE_OFFSET, TICKS)
         if offset_type not in allowed:
             advice = f"send {', '.join(sorted(allowed))}"
-            raise FieldRefused(
-                RejectReason.UNSUPPORTED_INSTRUCTION, "836", f"PegOffsetType(836) {quoted(offset_type)}: {advice}"
-            )
+            raise unsupported("836", f"PegOffsetType(836) {quoted(offset_type)}: {advice}")
         return self._offset_in(text, offset_type, trails=trails)
 
     def _offset_in(self, text: str, offset_type: str, *, trails: bool) -> tuple[int, OffsetType]:
@@ -343,7 +344,7 @@ class _Reading:
 
     def _post_only(self) -> PostOnly:
         action = self._word("7001", "PostOnlyAction", _POST_ONLY_ACTIONS, "")
-        if _POST_ONLY in self._exec_insts:
+        if POST_ONLY in self._exec_insts:
             return action or REJECT_IF_TAKING
         if action:
             raise _contradiction("7001", "PostOnlyAction(7001) is for post-only orders; send ExecInst(18)=6 too")

@@ -15,10 +15,10 @@ from gateway.fix_fields import (
     quoted,
     read_id,
     read_side,
+    unsupported,
 )
 from gateway.fix_instructions import read_terms
 from matcher.commands import ListedOrder, NewOrderList
-from matcher.rejects import RejectReason
 from sessions.fix_text import split_group
 
 LIST_TAGS: Final = frozenset(("66", "67", "68", "73", "1385"))
@@ -57,7 +57,7 @@ def read_order_list(text: str, instruments: TradedInstruments, context: RequestC
     contingency_type = _CONTINGENCIES.get(message["1385"])
     if contingency_type is None:
         advice = "send 1 (one cancels the other) or 2 (one triggers the others)"
-        raise _unsupported("1385", f"ContingencyType(1385) {quoted(message['1385'])} is not taken here; {advice}")
+        raise unsupported("1385", f"ContingencyType(1385) {quoted(message['1385'])} is not taken here; {advice}")
     _check_count(message, len(entries), contingency_type)
     check_tags(message, _OUTSIDE_TAGS)
     in_sequence = [*enumerate(_in_sequence(entries), 1)]
@@ -69,12 +69,12 @@ def _check_count(message: Mapping[str, str], count: int, contingency_type: str) 
     allowed = _ORDER_COUNTS[contingency_type]
     if count not in allowed:
         text = f"a list with ContingencyType(1385)={contingency_type} has {' or '.join(map(str, allowed))} orders"
-        raise _unsupported("73", f"{text}, not {count}; send so many")
+        raise unsupported("73", f"{text}, not {count}; send so many")
     for tag, name in (("68", "TotNoOrders"), ("73", "NoOrders")):
         if message[tag] != str(count):
-            raise _unsupported(tag, f"{name}({tag}) {quoted(message[tag])} is not {count}; send the list whole")
+            raise unsupported(tag, f"{name}({tag}) {quoted(message[tag])} is not {count}; send the list whole")
     if message.get("893", "Y") != "Y":
-        raise _unsupported("893", "LastFragment(893) must be Y; send the list in one message")
+        raise unsupported("893", "LastFragment(893) must be Y; send the list in one message")
 
 
 def _in_sequence(entries: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -82,7 +82,7 @@ def _in_sequence(entries: list[dict[str, str]]) -> list[dict[str, str]]:
     numbers = [entry.get("67", "") for entry in entries]
     expected = [str(number) for number in range(1, len(entries) + 1)]
     if sorted(numbers) != expected:
-        raise _unsupported("67", f"ListSeqNo(67) must number the orders {', '.join(expected)}; send it in each")
+        raise unsupported("67", f"ListSeqNo(67) must number the orders {', '.join(expected)}; send it in each")
     return [entries[numbers.index(number)] for number in expected]
 
 
@@ -92,14 +92,10 @@ def _listed_order(
     try:
         if entry["55"] != symbol:
             advice = f"all orders of a list are about one; send {quoted(symbol)} in all"
-            raise _unsupported("55", f"Symbol(55) {quoted(entry['55'])}: {advice}")
+            raise unsupported("55", f"Symbol(55) {quoted(entry['55'])}: {advice}")
         decimals, side = instruments.find(symbol), read_side(entry)
         own = {tag: value for tag, value in entry.items() if tag != "67"}
         terms = read_terms(own, decimals, side, context.received_ns)
     except FieldRefused as refusal:
         raise FieldRefused(refusal.reason, refusal.ref_tag, f"order {number} of the list: {refusal.text}") from None
     return ListedOrder(entry["11"], entry.get("1", ""), side, *terms)
-
-
-def _unsupported(tag: str, text: str) -> FieldRefused:
-    return FieldRefused(RejectReason.UNSUPPORTED_INSTRUCTION, tag, text)

@@ -10,7 +10,6 @@ from typing import Final, Literal
 from gateway.fix_fields import (
     HARMLESS_TAGS,
     HEADER_TAGS,
-    FieldRefused,
     RequestContext,
     TradedInstruments,
     check_authorized,
@@ -20,9 +19,9 @@ from gateway.fix_fields import (
     quoted,
     read_id,
     read_optional_side,
+    unsupported,
 )
 from matcher.commands import MassCancel, OrderMassStatusRequest
-from matcher.rejects import RejectReason
 
 MASS_CANCEL_TAGS: Final = frozenset(("11", "54", "55", "530", "7002"))
 MASS_STATUS_TAGS: Final = frozenset(("54", "55", "584", "585"))
@@ -50,12 +49,12 @@ def read_mass_cancel(fields: Mapping[str, str], instruments: TradedInstruments, 
     scope = _CANCEL_SCOPES.get(fields["530"])
     if scope is None:
         advice = "send 1 (of a symbol) or 7 (all)"
-        raise _unsupported("530", f"MassCancelRequestType(530) {quoted(fields['530'])} is not taken here; {advice}")
+        raise unsupported("530", f"MassCancelRequestType(530) {quoted(fields['530'])} is not taken here; {advice}")
     check_tags(fields, HEADER_TAGS | HARMLESS_TAGS | MASS_CANCEL_TAGS)
     of_session_only = _SESSION_ONLY.get(fields.get("7002", "F"))
     if of_session_only is None:
         advice = "send S (of this session) or F (of the firm)"
-        raise _unsupported("7002", f"MassScope(7002) {quoted(fields['7002'])} is not taken here; {advice}")
+        raise unsupported("7002", f"MassScope(7002) {quoted(fields['7002'])} is not taken here; {advice}")
     return MassCancel(*context.head(symbol), cl_ord_id, scope, side, of_session_only)
 
 
@@ -76,7 +75,7 @@ def read_mass_status_request(
     scope = _STATUS_SCOPES.get(fields["585"])
     if scope is None:
         advice = "send 1 (of a symbol), 7 (all of the firm) or 8 (all of this session)"
-        raise _unsupported("585", f"MassStatusReqType(585) {quoted(fields['585'])} is not taken here; {advice}")
+        raise unsupported("585", f"MassStatusReqType(585) {quoted(fields['585'])} is not taken here; {advice}")
     check_tags(fields, HEADER_TAGS | HARMLESS_TAGS | MASS_STATUS_TAGS)
     check_echoed_text(fields, "584", "MassStatusReqID")
     return OrderMassStatusRequest(*context.head(symbol), fields["584"], scope, side)
@@ -94,9 +93,5 @@ def _symbol(fields: Mapping[str, str], scope_tag: str, instruments: TradedInstru
     symbol = instruments.find(fields["55"]).instrument.symbol
     if fields[scope_tag] != _OF_SYMBOL:
         text = f"Symbol(55) {quoted(symbol)} does not go with {scope_tag}={fields[scope_tag]}; leave it out, or send 1"
-        raise _unsupported("55", text)
+        raise unsupported("55", text)
     return symbol
-
-
-def _unsupported(tag: str, text: str) -> FieldRefused:
-    return FieldRefused(RejectReason.UNSUPPORTED_INSTRUCTION, tag, text)

@@ -32,7 +32,6 @@ from gateway.fix_refusals import (
 from gateway.fix_special_orders import with_instructions
 from gateway.report_fields import (
     ReportError,
-    Texts,
     TextsBySymbol,
     dialect_of,
     exec_id,
@@ -162,118 +161,60 @@ class Reports:
 
     def _executed(self, event: OrderAccepted | OrderExpired, shard: int) -> str:
         order = event.order
-        return _execution_report(
-            dialect_of(order.session_id),
-            self._texts.of(order),
-            order,
-            event,
-            shard,
-            exec_type="0" if type(event) is OrderAccepted else "C",
-            cl_ord_id=order.cl_ord_id,
-        )
+        return self._report(order.session_id, order, event, shard, "0" if type(event) is OrderAccepted else "C")
 
     def _replaced(self, session_id: str, event: OrderReplaced, shard: int) -> str:
-        return _execution_report(
-            dialect_of(session_id),
-            self._texts.of(event.order),
-            event.order,
-            event,
-            shard,
-            exec_type="5",
-            cl_ord_id=event.order.cl_ord_id,
-            orig_cl_ord_id=field("41", event.orig_cl_ord_id),
-        )
+        orig_cl_ord_id = field("41", event.orig_cl_ord_id)
+        return self._report(session_id, event.order, event, shard, "5", orig_cl_ord_id=orig_cl_ord_id)
 
     def _canceled(self, session_id: str, event: OrderCanceled, shard: int) -> str:
-        dialect = dialect_of(session_id)
-        body = _execution_report(
-            dialect,
-            self._texts.of(event.order),
+        body = self._report(
+            session_id,
             event.order,
             event,
             shard,
-            exec_type="4",
+            "4",
             cl_ord_id=event.cl_ord_id,
             orig_cl_ord_id=field("41", event.orig_cl_ord_id),
             text=field("58", event.text),
         )
-        code = dialect.restatement_reasons.get(event.restatement_reason)
+        code = dialect_of(session_id).restatement_reasons.get(event.restatement_reason)
         return with_fields(body, {"378": code}) if code else body
 
     def _filled(self, event: OrderFilled, shard: int) -> str:
         order = event.order
-        dialect, texts = dialect_of(order.session_id), self._texts.of(order)
-        return _execution_report(
-            dialect,
-            texts,
-            order,
-            event,
-            shard,
-            exec_type=order.ord_status if dialect.exec_trans_type else "F",
-            cl_ord_id=order.cl_ord_id,
-            last=f"31={texts.price(event.last_price_ticks)}\x0132={texts.qty(event.last_qty_lots)}\x01",
-            tail=_trade(dialect, event),
-        )
+        dialect = dialect_of(order.session_id)
+        exec_type = order.ord_status if dialect.exec_trans_type else "F"
+        tail = _trade(dialect, event)
+        return self._report(order.session_id, order, event, shard, exec_type, last=self._last(event), tail=tail)
 
     def _rejected(self, event: OrderRejected, shard: int) -> str:
-        dialect = dialect_of(event.order.session_id)
-        return _execution_report(
-            dialect,
-            self._texts.of(event.order),
-            event.order,
-            event,
-            shard,
-            exec_type="8",
-            cl_ord_id=event.order.cl_ord_id,
-            text=f"58={refusal_text(event.reason, event.text)}\x01",
-            ord_rej_reason=f"103={dialect.ord_rej_reasons[event.reason]}\x01",
-        )
+        order = event.order
+        text = f"58={refusal_text(event.reason, event.text)}\x01"
+        ord_rej_reason = f"103={dialect_of(order.session_id).ord_rej_reasons[event.reason]}\x01"
+        return self._report(order.session_id, order, event, shard, "8", text=text, ord_rej_reason=ord_rej_reason)
 
     def _triggered(self, event: OrderTriggered, shard: int) -> str:
         order = event.order
         dialect = dialect_of(order.session_id)
-        body = _execution_report(
-            dialect,
-            self._texts.of(order),
-            order,
-            event,
-            shard,
-            exec_type="L" if dialect.is_newest else "D",
-            cl_ord_id=order.cl_ord_id,
-            text="" if dialect.is_newest else f"58={_TRIGGERED_TEXT}\x01",
-        )
-        return body if dialect.is_newest else with_fields(body, {"378": dialect.other_restatement_reason})
+        if dialect.is_newest:
+            return self._report(order.session_id, order, event, shard, "L")
+        body = self._report(order.session_id, order, event, shard, "D", text=f"58={_TRIGGERED_TEXT}\x01")
+        return with_fields(body, {"378": dialect.other_restatement_reason})
 
     def _restated(self, event: OrderRestated, shard: int) -> str:
         order = event.order
         dialect = dialect_of(order.session_id)
-        body = _execution_report(
-            dialect,
-            self._texts.of(order),
-            order,
-            event,
-            shard,
-            exec_type="D",
-            cl_ord_id=order.cl_ord_id,
-            text=field("58", event.text),
-        )
+        body = self._report(order.session_id, order, event, shard, "D", text=field("58", event.text))
         code = dialect.restatement_reasons.get(event.restatement_reason, dialect.other_restatement_reason)
         return with_fields(body, {"378": code})
 
     def _revised(self, event: TradeBusted | TradeCorrected, shard: int) -> str:
         order = event.order
-        dialect, texts = dialect_of(order.session_id), self._texts.of(order)
-        body = _execution_report(
-            dialect,
-            texts,
-            order,
-            event,
-            shard,
-            exec_type=order.ord_status if dialect.exec_trans_type else _REVISED_EXEC_TYPES[type(event)],
-            cl_ord_id=order.cl_ord_id,
-            last=f"31={texts.price(event.last_price_ticks)}\x0132={texts.qty(event.last_qty_lots)}\x01",
-            text=field("58", event.text),
-        )
+        dialect = dialect_of(order.session_id)
+        exec_type = order.ord_status if dialect.exec_trans_type else _REVISED_EXEC_TYPES[type(event)]
+        text = field("58", event.text)
+        body = self._report(order.session_id, order, event, shard, exec_type, last=self._last(event), text=text)
         fields = {"19": f"{shard}-{event.ref_input_seq}-{event.ref_event_index}"}
         if dialect.exec_trans_type:
             fields["20"] = _REVISED_TRANS_TYPES[type(event)]
@@ -285,14 +226,12 @@ class Reports:
         dialect, order = dialect_of(event.requester_session_id), event.order
         if not order.order_id or event.reason:
             return unknown_order(event, shard)
-        return _execution_report(
-            dialect,
-            self._texts.of(order),
+        return self._report(
+            event.requester_session_id,
             order,
             event,
             shard,
-            exec_type=order.ord_status if dialect.exec_trans_type else "I",
-            cl_ord_id=order.cl_ord_id,
+            order.ord_status if dialect.exec_trans_type else "I",
             text=field("58", event.text),
             tail=ord_status_req_id_field(dialect, event.ord_status_req_id),
             is_status=True,
@@ -310,54 +249,56 @@ class Reports:
                 symbol=event.symbol,
                 mass_status_req_id=event.mass_status_req_id,
             )
-        body = _execution_report(
-            dialect,
-            self._texts.of(order),
-            order,
-            event,
-            shard,
-            exec_type=order.ord_status if dialect.exec_trans_type else "I",
-            cl_ord_id=order.cl_ord_id,
-            is_status=True,
-        )
+        exec_type = order.ord_status if dialect.exec_trans_type else "I"
+        body = self._report(event.requester_session_id, order, event, shard, exec_type, is_status=True)
         fields = _mass_status_fields(
             dialect, shard, event.mass_status_req_id, event.tot_num_reports, is_last=event.is_last
         )
         return with_fields(body, fields)
 
+    def _last(self, event: OrderFilled | TradeBusted | TradeCorrected) -> str:
+        """LastPx(31) and LastQty(32)."""
+        texts = self._texts.of(event.order)
+        return f"31={texts.price(event.last_price_ticks)}\x0132={texts.qty(event.last_qty_lots)}\x01"
 
-def _execution_report(
-    dialect: Dialect,
-    texts: Texts,
-    order: OrderState,
-    event: PrivateEvent,
-    shard: int,
-    *,
-    exec_type: str,
-    cl_ord_id: str,
-    orig_cl_ord_id: str = "",
-    last: str = "",
-    text: str = "",
-    ord_rej_reason: str = "",
-    tail: str = "",
-    is_status: bool = False,
-) -> str:
-    # One string for every 8 about a known order; optional fields come ready, with their tag and SOH, or empty.
-    account = f"1={order.account}\x01" if order.account else ""
-    price = f"44={texts.price(order.price_ticks)}\x01" if order.price_ticks else ""
-    body = (
-        f"35=8\x01{account}6={texts.average(order.cum_value, order.cum_qty_lots)}\x0111={cl_ord_id}\x01"
-        f"14={texts.qty(order.cum_qty_lots)}\x0117={'0' if is_status else exec_id(shard, event)}\x01"
-        f"{exec_trans_type(dialect, is_status=is_status)}{last}"
-        f"37={order_id_text(shard, order.order_id)}\x0138={texts.qty(order.qty_lots)}\x01"
-        f"39={order.ord_status}\x0140={order.ord_type}\x01{orig_cl_ord_id}{price}54={order.side}\x01"
-        f"55={order.symbol}\x01{text}59={order.time_in_force}\x01"
-        f"60={transact_time(dialect, event)}\x01{ord_rej_reason}150={exec_type}\x01"
-        f"151={texts.qty(order.leaves_qty_lots)}\x01{tail}"
-    )
-    if order.instructions is None:
-        return body
-    return with_instructions(body, order, order.instructions, texts, dialect)
+    def _report(
+        self,
+        session_id: str,
+        order: OrderState,
+        event: PrivateEvent,
+        shard: int,
+        exec_type: str,
+        *,
+        cl_ord_id: str = "",
+        orig_cl_ord_id: str = "",
+        last: str = "",
+        text: str = "",
+        ord_rej_reason: str = "",
+        tail: str = "",
+        is_status: bool = False,
+    ) -> str:
+        """
+        The text of every 8 about a known order.
+
+        ClOrdID(11) is the order's own if none is given; other optional fields come with their tag and SOH, or empty.
+        """
+        dialect, texts = dialect_of(session_id), self._texts.of(order)
+        account = f"1={order.account}\x01" if order.account else ""
+        price = f"44={texts.price(order.price_ticks)}\x01" if order.price_ticks else ""
+        body = (
+            f"35=8\x01{account}6={texts.average(order.cum_value, order.cum_qty_lots)}\x01"
+            f"11={cl_ord_id or order.cl_ord_id}\x01"
+            f"14={texts.qty(order.cum_qty_lots)}\x0117={'0' if is_status else exec_id(shard, event)}\x01"
+            f"{exec_trans_type(dialect, is_status=is_status)}{last}"
+            f"37={order_id_text(shard, order.order_id)}\x0138={texts.qty(order.qty_lots)}\x01"
+            f"39={order.ord_status}\x0140={order.ord_type}\x01{orig_cl_ord_id}{price}54={order.side}\x01"
+            f"55={order.symbol}\x01{text}59={order.time_in_force}\x01"
+            f"60={transact_time(dialect, event)}\x01{ord_rej_reason}150={exec_type}\x01"
+            f"151={texts.qty(order.leaves_qty_lots)}\x01{tail}"
+        )
+        if order.instructions is None:
+            return body
+        return with_instructions(body, order, order.instructions, texts, dialect)
 
 
 def _trade(dialect: Dialect, event: OrderFilled) -> str:

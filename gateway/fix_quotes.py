@@ -17,6 +17,7 @@ from gateway.fix_fields import (
     read_id,
     read_lots,
     read_ticks,
+    unsupported,
 )
 from matcher.commands import MassQuote, QuoteCancel, QuoteEntry
 from matcher.rejects import RejectReason
@@ -24,13 +25,14 @@ from sessions.fix_text import split_group
 
 QUOTE_ENTRIES_MAX: Final = 100
 """Entries of one MassQuote(i)."""
-QUOTE_TAGS: Final = frozenset(("55", "117", "132", "133", "134", "135", "295", "296", "298", "299"))
+_OF_AN_ENTRY: Final = frozenset(("55", "132", "133", "134", "135", "299"))
+QUOTE_TAGS: Final = _OF_AN_ENTRY | {"117", "295", "296", "298"}
 """Tags that make the commands."""
 HARMLESS_QUOTE_TAGS: Final = frozenset(("1", "131", "301", "302", "304", "367", "537", "893"))
 """Which request is answered, which sets there are, and whether to answer, which the venue always does."""
 
 _MASS_QUOTE_TAGS: Final = HEADER_TAGS | HARMLESS_QUOTE_TAGS | {"117", "295", "296"}
-_ENTRY_TAGS: Final = HARMLESS_TAGS | {"55", "132", "133", "134", "135", "299"}
+_ENTRY_TAGS: Final = HARMLESS_TAGS | _OF_AN_ENTRY
 _CANCEL_TAGS: Final = HEADER_TAGS | HARMLESS_QUOTE_TAGS | {"117", "295", "298"}
 _OF_SYMBOL, _ALL = "1", "4"
 
@@ -59,7 +61,7 @@ def read_mass_quote(text: str, instruments: TradedInstruments, context: RequestC
     check_tags(message, _MASS_QUOTE_TAGS)
     if not 1 <= len(entries) <= QUOTE_ENTRIES_MAX:
         advice = f"send 1 to {QUOTE_ENTRIES_MAX}"
-        raise _unsupported("295", f"{len(entries)} quote entries in one MassQuote(i); {advice}")
+        raise unsupported("295", f"{len(entries)} quote entries in one MassQuote(i); {advice}")
     _check_shards(traded)
     read = [_quote_entry(entry, decimals) for entry, decimals in zip(entries, traded, strict=True)]
     return MassQuote(*context.head(""), quote_id, read)
@@ -71,7 +73,7 @@ def _check_shards(traded: list[Decimals]) -> None:
         other = decimals.instrument
         if other.shard != first.shard:
             advice = f"send {first.symbol} (shard {first.shard}) and {other.symbol} (shard {other.shard}) separately"
-            raise _unsupported("55", f"the symbols of one MassQuote(i) are of one shard; {advice}")
+            raise unsupported("55", f"the symbols of one MassQuote(i) are of one shard; {advice}")
 
 
 def _quote_entry(entry: Mapping[str, str], decimals: Decimals) -> QuoteEntry:
@@ -117,16 +119,12 @@ def read_quote_cancel(text: str, instruments: TradedInstruments, context: Reques
     cancel_type = message["298"]
     if cancel_type not in (_OF_SYMBOL, _ALL):
         advice = "send 1 (for a symbol) or 4 (all)"
-        raise _unsupported("298", f"QuoteCancelType(298) {quoted(cancel_type)} is not taken here; {advice}")
+        raise unsupported("298", f"QuoteCancelType(298) {quoted(cancel_type)} is not taken here; {advice}")
     check_tags(message, _CANCEL_TAGS)
     for entry in entries:
         check_tags(entry, HARMLESS_TAGS | {"55"})
     if cancel_type == _ALL:
         return QuoteCancel(*context.head(""), quote_id, "4")
     if len(entries) != 1:
-        raise _unsupported("295", f"{len(entries)} symbols in a QuoteCancel(Z) with 298=1; send one, or 298=4 for all")
+        raise unsupported("295", f"{len(entries)} symbols in a QuoteCancel(Z) with 298=1; send one, or 298=4 for all")
     return QuoteCancel(*context.head(instruments.find(symbol).instrument.symbol), quote_id, "1")
-
-
-def _unsupported(tag: str, text: str) -> FieldRefused:
-    return FieldRefused(RejectReason.UNSUPPORTED_INSTRUCTION, tag, text)

@@ -5,9 +5,14 @@ Each version says it in its own words where it has them; what it lacks comes wit
 client that used that tag gets it back (`FIX.md`, "Versions").
 """
 
-from typing import Final
-
-from gateway.fix_fields import MARKET_IF_TOUCHED
+from gateway.fix_words import (
+    CANCEL_ON_HALT,
+    EXEC_INST_OF_PEG,
+    MARKET_IF_TOUCHED,
+    POST_ONLY,
+    TRAILING_STOP_PEG,
+    TRAILS,
+)
 from gateway.report_fields import Texts, with_fields
 from gateway.reports import Dialect
 from matcher.contradictions import WAITING
@@ -16,9 +21,6 @@ from matcher.instructions import (
     BASIS_POINTS,
     DOWN,
     LAST_TRADE,
-    MARKET_PEG,
-    MID_PRICE_PEG,
-    PRIMARY_PEG,
     REFERENCE_PRICE,
     SHOWS_ALL,
     SLIDE_IF_TAKING,
@@ -27,9 +29,6 @@ from matcher.instructions import (
 )
 from matcher.orders import BUY, PEGGED, STOP, OrderState
 from sessions.fix_text import utc_timestamp
-
-_EXEC_INST_OF_PEG: Final = {PRIMARY_PEG: "R", MARKET_PEG: "P", MID_PRICE_PEG: "M"}
-_TRAILING_STOP_PEG: Final = "8"
 
 
 def with_instructions(body: str, order: OrderState, instructions: Instructions, texts: Texts, dialect: Dialect) -> str:
@@ -61,17 +60,17 @@ def _exec_inst(order: OrderState, instructions: Instructions, dialect: Dialect) 
     """ExecInst(18), and PegPriceType(1094) where the version has it."""
     letters = []
     if instructions.post_only:
-        letters.append("6")
+        letters.append(POST_ONLY)
     if instructions.cancel_on_halt:
-        letters.append("K")
+        letters.append(CANCEL_ON_HALT)
     trails = instructions.trail_offset and order.ord_type in WAITING
     if dialect.is_newest:
-        peg = _TRAILING_STOP_PEG if trails else instructions.peg_price_type
+        peg = TRAILING_STOP_PEG if trails else instructions.peg_price_type
         return {"18": " ".join(letters), "1094": peg}
     if instructions.peg_price_type:
-        letters.append(_EXEC_INST_OF_PEG[instructions.peg_price_type])
+        letters.append(EXEC_INST_OF_PEG[instructions.peg_price_type])
     if trails:
-        letters.append("a")
+        letters.append(TRAILS)
     return {"18": " ".join(letters)}
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.fix_fields import remember
 from gateway.reports import DIALECTS, Dialect
 from matcher.events import PrivateEvent
 from matcher.instruments import Instrument
@@ -24,7 +25,6 @@ UNDISCLOSED_SIDE: Final = "7"
 NO_SYMBOL: Final = "[N/A]"
 """Symbol(55) of a refusal whose request had none; FIX's own word for it."""
 
-_REMEMBERED_TEXTS_MAX: Final = 4096
 _DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,18})?")
 
 
@@ -47,7 +47,7 @@ class Texts:
         text = self._prices.get(ticks)
         if text is None:
             text = self._instrument.tick.text(ticks)
-            _remember(self._prices, ticks, text)
+            remember(self._prices, ticks, text)
         return text
 
     def qty(self, lots: int) -> str:
@@ -55,7 +55,7 @@ class Texts:
         text = self._qtys.get(lots)
         if text is None:
             text = self._instrument.lot.text(lots)
-            _remember(self._qtys, lots, text)
+            remember(self._qtys, lots, text)
         return text
 
     def price_offset(self, ticks: int) -> str:
@@ -154,9 +154,3 @@ def with_fields(body: str, more: Mapping[str, str]) -> str:
     msg_type = fields.pop("35")
     ordered = sorted(fields.items(), key=lambda pair: int(pair[0]))
     return f"35={msg_type}\x01" + "".join([f"{tag}={value}\x01" for tag, value in ordered])
-
-
-def _remember(texts: dict[int, str], number: int, text: str) -> None:
-    if len(texts) >= _REMEMBERED_TEXTS_MAX:
-        texts.clear()
-    texts[number] = text

@@ -5,16 +5,20 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
 from bus import background
 from bus.connection import Bus, BusError
 from bus.publisher import Fenced
+from bus.reader import LogGap
 from bus.streams import ForeignStream, ensure_shard
-from configs.loader import ConfigError, Venue
+from configs.loader import ConfigError, Venue, replica_name
+from matcher.process.logs import LogBroken
 from matcher.process.metrics import MatcherMetrics
-from matcher.process.service import LogBroken, MatcherService
+from matcher.process.replay import Diverged
+from matcher.process.service import MatcherService
 from venue.process import (
     Settings,
     StartError,
@@ -33,24 +37,42 @@ def main(argv: list[str] | None = None) -> int:
     """Run one shard's matcher until it is told to stop; returns the exit status."""
     parser = argument_parser("matcher", "Match the orders of one shard.")
     parser.add_argument("--shard", type=int, default=0, metavar="N", help="which shard; default: 0")
+    parser.add_argument(
+        "--replica",
+        type=int,
+        default=1,
+        metavar="N",
+        help="which of the shard's matchers, if there are standbys; default: 1",
+    )
     options = parser.parse_args(argv)
 
     async def live(stop: asyncio.Event) -> None:
         reload_wanted = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload_wanted.set)
-        await _serve(open_settings(options), options.shard, stop, reload_wanted, partial(load_venue, options))
+        wants = _Reload(reload_wanted, partial(load_venue, options))
+        await _serve(open_settings(options), options.shard, options.replica, stop, wants)
 
-    refusals = (Fenced, ForeignStream, LogBroken)
-    return run(f"matcher-{options.shard}", live, refusals=refusals, outages=(BusError,))
+    name = replica_name(options.shard, options.replica)
+    # A fenced matcher is started again, and stands by.
+    refusals = (Diverged, ForeignStream, LogBroken, LogGap)
+    return run(name, live, refusals=refusals, outages=(BusError, Fenced))
 
 
-async def _serve(
-    settings: Settings, shard: int, stop: asyncio.Event, reload_wanted: asyncio.Event, read_again: Callable[[], Venue]
-) -> None:
+class _Reload(NamedTuple):
+    """When the configuration is to be read again, and how."""
+
+    wanted: asyncio.Event
+    read: Callable[[], Venue]
+
+
+async def _serve(settings: Settings, shard: int, replica: int, stop: asyncio.Event, reload: _Reload) -> None:
     config = settings.venue.config
     if not 0 <= shard < config.shards:
         raise StartError(f"--shard {shard}, but {settings.config_path} has shards 0 to {config.shards - 1}")
-    bus = await Bus.connect(config.nats.url, name=f"matcher-{shard}", publish_timeout_s=config.nats.publish_timeout_s)
+    if replica < 1:
+        raise StartError(f"--replica {replica}, but replicas are counted from 1")
+    name = replica_name(shard, replica)
+    bus = await Bus.connect(config.nats.url, name=name, publish_timeout_s=config.nats.publish_timeout_s)
     try:
         await ensure_shard(
             bus,
@@ -60,12 +82,13 @@ async def _serve(
             units=settings.venue.units_of(shard),
             elsewhere=settings.venue.symbols_elsewhere(shard),
         )
-        snapshots = settings.data_dir / "snapshots" / str(shard)
-        service = MatcherService(bus, settings.venue, shard, snapshots, MatcherMetrics())
+        snapshots = settings.data_dir / "snapshots" / (str(shard) if replica == 1 else f"{shard}-{replica}")
+        service = MatcherService(bus, settings.venue, shard, snapshots, MatcherMetrics(), replica=replica)
         await service.start()
         port = config.matcher.metrics_port_base
-        notify_ready(shard=shard, metrics_port=serve_metrics(port + shard if port else 0))
-        reloading = background.start(_keep_reloading(service, reload_wanted, read_again), name="reload")
+        metrics_port = serve_metrics(port + shard + config.shards * (replica - 1) if port else 0)
+        notify_ready(shard=shard, replica=replica, leads=service.is_leading, metrics_port=metrics_port)
+        reloading = background.start(_keep_reloading(service, reload), name="reload")
         try:
             await service.run(stop)
         finally:
@@ -74,15 +97,13 @@ async def _serve(
         await bus.close()
 
 
-async def _keep_reloading(
-    service: MatcherService, reload_wanted: asyncio.Event, read_again: Callable[[], Venue]
-) -> None:
+async def _keep_reloading(service: MatcherService, reload: _Reload) -> None:
     """Go by the configuration as it is now, whenever the event is set; a file that cannot be used changes nothing."""
     while True:
-        await reload_wanted.wait()
-        reload_wanted.clear()
+        await reload.wanted.wait()
+        reload.wanted.clear()
         try:
-            service.reconfigure(await asyncio.to_thread(read_again))
+            service.reconfigure(await asyncio.to_thread(reload.read))
         except ConfigError as error:
             log.error("configuration_not_reloaded", reason=f"{error}; nothing was changed")
         else:

@@ -32,7 +32,8 @@ PRICELESS: Final = frozenset((MARKET, STOP, MARKET_TO_LIMIT))
 PRICED: Final = frozenset((LIMIT, STOP_LIMIT))
 WAITING: Final = frozenset((STOP, STOP_LIMIT))
 """Types that wait for a trigger."""
-_AT_ONCE: Final = frozenset((IMMEDIATE_OR_CANCEL, FILL_OR_KILL))
+AT_ONCE: Final = frozenset((IMMEDIATE_OR_CANCEL, FILL_OR_KILL))
+"""Times in force of what never rests."""
 _ONE_AUCTION: Final = frozenset((AT_THE_OPENING, AT_THE_CLOSE))
 _PLAIN: Final = Instructions()
 
@@ -97,7 +98,7 @@ def _wrong_peg(ord_type: OrdType, time_in_force: TimeInForce, instructions: Inst
         return ""
     if not instructions.peg_price_type:
         return "a pegged order (40=P) must say to what; send PegPriceType(1094)=2, 4 or 5, or ExecInst(18)=M, P or R"
-    if time_in_force in _AT_ONCE or time_in_force in _ONE_AUCTION:
+    if time_in_force in AT_ONCE or time_in_force in _ONE_AUCTION:
         return f"a pegged order (40=P) rests, which TimeInForce(59)={time_in_force} does not; send 59=0, 1 or 6"
     return ""
 
@@ -115,7 +116,7 @@ def _wrong_post_only(ord_type: OrdType, time_in_force: TimeInForce, instructions
         return ""
     if ord_type in PRICELESS:
         return f"a post-only order (18=6) may not take, OrdType(40)={ord_type} does nothing else; leave out one of them"
-    if time_in_force in _AT_ONCE:
+    if time_in_force in AT_ONCE:
         return f"a post-only order (18=6) may not take, TimeInForce(59)={time_in_force} must; leave out one of them"
     if instructions.min_qty_lots:
         return "a post-only order (18=6) may not take, MinQty(110) must; leave out one of them"
@@ -128,7 +129,7 @@ def _wrong_display(ord_type: OrdType, time_in_force: TimeInForce, qty_lots: int,
         return ""
     if ord_type in PRICELESS:
         return f"OrdType(40)={ord_type} does not rest, so nothing of it is shown; leave out the display quantity"
-    if time_in_force in _AT_ONCE:
+    if time_in_force in AT_ONCE:
         return f"TimeInForce(59)={time_in_force} does not rest, so nothing is shown; leave out the display quantity"
     if display > qty_lots > 0:
         return "the display quantity is above OrderQty(38); send at most that"

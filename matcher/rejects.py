@@ -1,7 +1,7 @@
 """
 Why a request is refused: one name per reason, in the order in which the checks run.
 
-Two faults at once give the reason that stands first. The gateway checks down to PRICE_OFF_TICK, the engine the rest;
+Two faults at once give the reason that stands first. The gateway checks down to HELD_TOO_LONG, the engine the rest;
 and what would harm its books the engine checks again, whatever is in the log: UNKNOWN_SYMBOL, UNSUPPORTED_ORD_TYPE,
 UNSUPPORTED_TIME_IN_FORCE, CONTRADICTORY_INSTRUCTIONS, INVALID_QTY, INVALID_PRICE, INVALID_STOP_PRICE, INVALID_EXPIRY
 and PRICE_OFF_TICK. The last two are for the operator's own commands.
@@ -10,6 +10,7 @@ maps each name, once, to OrdRejReason(103), CxlRejReason(102) or BusinessRejectR
 """
 
 from enum import StrEnum
+from typing import Final
 
 
 class RejectReason(StrEnum):
@@ -31,6 +32,7 @@ class RejectReason(StrEnum):
     INVALID_STOP_PRICE = "INVALID_STOP_PRICE"
     INVALID_EXPIRY = "INVALID_EXPIRY"
     PRICE_OFF_TICK = "PRICE_OFF_TICK"
+    HELD_TOO_LONG = "HELD_TOO_LONG"
     BLOCKED = "BLOCKED"
     PHASE_NOT_ALLOWED = "PHASE_NOT_ALLOWED"
     DUPLICATE_CL_ORD_ID = "DUPLICATE_CL_ORD_ID"
@@ -50,5 +52,17 @@ class RejectReason(StrEnum):
     INVALID_COMMAND = "INVALID_COMMAND"
 
 
+PRECEDENCE: Final = {reason: place for place, reason in enumerate(RejectReason)}
+"""Of two faults, the one with the lower number is the answer."""
 Refusal = tuple[RejectReason, str]
 """Why not, and the sentence for Text(58)."""
+
+
+def untraded(symbol: str) -> Refusal:
+    """The refusal of a client's request about a symbol that is not traded here."""
+    return RejectReason.UNKNOWN_SYMBOL, f"Symbol(55) {symbol} is not traded here; see the instrument list"
+
+
+def untraded_on_shard(symbol: str) -> Refusal:
+    """The same of an operator's command, which names the shard itself."""
+    return RejectReason.UNKNOWN_SYMBOL, f"{symbol} is not traded on this shard; see the instrument list"

@@ -5,10 +5,12 @@ Pure. What the venue reports must follow from what was asked and reported before
 
 - each request has exactly one answer: 150=0 or 8 for D; 150=4 or 9 for F; 150=5 or 9 for G; j or 3 for any;
 - a fill adds its LastQty(32) to CumQty(14), and CumQty(14) + LeavesQty(151) = OrderQty(38) while the order lives;
-- an order that ends was filled or canceled to the last lot.
+- an order that ends was filled or canceled to the last lot;
+- a fill that the operator busts (150=H) or corrects (150=G) is one of those that were reported, and its lots leave
+  CumQty(14) without coming back into LeavesQty(151): they count as canceled.
 
 What does not follow is a *violation*, told in a sentence. Finished orders are added to totals and forgotten, so memory
-is bounded by what is live and what is unanswered.
+is bounded by what is live, what is unanswered, and the newest fills.
 """
 
 from collections import Counter
@@ -19,10 +21,12 @@ import msgspec
 
 from matcher.instruments import Instrument
 from matcher.orders import BUY, SELL, Side
-from simulators.order_messages import Answer
+from simulators.order_messages import BUSTED, CORRECTED, Answer
 
 VIOLATIONS_KEPT: Final = 20
 """Violations whose sentences are kept; all are counted."""
+FILLS_REMEMBERED_MAX: Final = 10_000
+"""The newest fills, which may be busted or corrected; a revision of an older one is a violation."""
 
 RequestKind = Literal["D", "F", "G"]
 
@@ -36,6 +40,8 @@ class LiveOrder(msgspec.Struct):
     price_ticks: int
     qty_lots: int
     cum_lots: int = 0
+    busted_lots: int = 0
+    """Of fills that were taken back; they are open again only once a replace asks for them."""
     is_accepted: bool = False
     is_changing: bool = False
     """A cancel or replace of it is unanswered."""
@@ -43,7 +49,7 @@ class LiveOrder(msgspec.Struct):
     @property
     def leaves_lots(self) -> int:
         """LeavesQty(151)."""
-        return self.qty_lots - self.cum_lots
+        return self.qty_lots - self.cum_lots - self.busted_lots
 
 
 class _OpenRequest(msgspec.Struct):
@@ -54,12 +60,19 @@ class _OpenRequest(msgspec.Struct):
     price_ticks: int
 
 
+class _Fill(msgspec.Struct):
+    symbol: str
+    side: Side
+    lots: int
+
+
 class Account:
     """One trader's orders and totals, over the symbols of `instruments`."""
 
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
         self._instruments = instruments
         self._unanswered: dict[str, _OpenRequest] = {}
+        self._fills: dict[str, _Fill] = {}  # by ExecID(17), oldest first
         self.orders: dict[str, LiveOrder] = {}
         """Live orders by their current ClOrdID, unanswered ones included."""
         self.requests = Counter[RequestKind]()
@@ -116,6 +129,8 @@ class Account:
                 return self._accepted(answer)
             case "F":
                 self._filled(answer)
+            case revision if revision in {BUSTED, CORRECTED}:
+                self._revised(answer)
             case "5":
                 return self._replaced(answer)
             case "4":
@@ -170,10 +185,42 @@ class Account:
         lots = self._lots(answer.symbol, answer.last_qty)
         order.cum_lots += lots
         self.fills[order.side] += 1
-        (self.bought_lots if order.side == BUY else self.sold_lots)[order.symbol] += lots
+        self._traded_lots(order.side)[order.symbol] += lots
+        self._remember(answer.exec_id, _Fill(order.symbol, order.side, lots))
         self._check(order, answer)
         if not order.leaves_lots:
             self._finish(order)
+
+    def _remember(self, exec_id: str, fill: _Fill) -> None:
+        if len(self._fills) >= FILLS_REMEMBERED_MAX:
+            del self._fills[next(iter(self._fills))]
+        self._fills[exec_id] = fill
+
+    def _revised(self, answer: Answer) -> None:
+        """The operator took a fill back, or put it right; LastQty(32) of a correction is what is left of it."""
+        fill = self._fills.get(answer.exec_ref_id)
+        lots = self._lots(answer.symbol, answer.last_qty)
+        expected = fill is not None and (lots == fill.lots if answer.exec_type == BUSTED else 0 < lots <= fill.lots)
+        if fill is None or not expected:
+            what = f"150={answer.exec_type} of {lots} lots of {answer.exec_ref_id}"
+            self._violation(f"{what}, which is no fill of so much" if fill else f"{what}, which is no fill")
+            return
+        gone_lots = lots if answer.exec_type == BUSTED else fill.lots - lots
+        fill.lots -= gone_lots
+        if not fill.lots:
+            del self._fills[answer.exec_ref_id]
+        self._traded_lots(fill.side)[fill.symbol] -= gone_lots
+        order = self.orders.get(answer.cl_ord_id)
+        if order is None:  # it was finished, and counted
+            self.filled_lots[fill.symbol] -= gone_lots
+            self.canceled_lots[fill.symbol] += gone_lots
+            return
+        order.cum_lots -= gone_lots
+        order.busted_lots += gone_lots
+        self._check(order, answer)
+
+    def _traded_lots(self, side: Side) -> Counter[str]:
+        return self.bought_lots if side == BUY else self.sold_lots
 
     def _replaced(self, answer: Answer) -> int | None:
         request = self._answer(answer.cl_ord_id, "G", "150=5")
@@ -186,6 +233,7 @@ class Account:
         order.cl_ord_id = answer.cl_ord_id
         order.price_ticks = request.price_ticks
         order.qty_lots = self._lots(answer.symbol, answer.order_qty)
+        order.busted_lots = 0
         self.orders[order.cl_ord_id] = order
         self._check(order, answer)
         if not order.leaves_lots:
@@ -222,6 +270,7 @@ class Account:
         del self.orders[order.cl_ord_id]
         self.ordered_lots[order.symbol] += order.qty_lots
         self.filled_lots[order.symbol] += order.cum_lots
+        self.canceled_lots[order.symbol] += order.busted_lots
 
     def _live(self, cl_ord_id: str, what: str) -> LiveOrder | None:
         order = self.orders.get(cl_ord_id)

@@ -14,7 +14,7 @@ each as it is read. Nothing queues up inbound. Outbound, `drain` waits for a slo
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 import msgspec
 
@@ -62,12 +62,16 @@ class Received(msgspec.Struct, gc=False):  # holds texts only: never part of a c
 
 
 OnMessage = Callable[[Received], None]
+Tap = Callable[[Literal["<", ">"], bytes], None]
+"""Is given each piece of bytes that was read (`<`) or written (`>`), as it was."""
 
 
 class FixClient(asyncio.Protocol):
     """A FIX session that is up, once `connect` has returned it."""
 
-    def __init__(self, settings: SessionSettings, store: MemoryStore, on_message: OnMessage) -> None:
+    def __init__(
+        self, settings: SessionSettings, store: MemoryStore, on_message: OnMessage, tap: Tap | None = None
+    ) -> None:
         """For `connect`."""
         self.store = store
         """Numbers and sent messages, for the next connection of this session."""
@@ -76,6 +80,7 @@ class FixClient(asyncio.Protocol):
         """Done when the connection is: why, in one sentence; empty after our own logout. Await it in a `shield`."""
         self._session = Session(settings, store, Unchecked())
         self._on_message = on_message
+        self._tap = tap
         self._transport: asyncio.Transport
         self._bodies: list[str] = []  # of this turn, not numbered yet
         self._is_turn_due = False
@@ -98,6 +103,7 @@ class FixClient(asyncio.Protocol):
         target_comp_id: str = "OUTCRY",
         store: MemoryStore | None = None,
         reset: bool = False,
+        tap: Tap | None = None,
     ) -> "FixClient":
         """
         Connect and log on.
@@ -112,6 +118,7 @@ class FixClient(asyncio.Protocol):
             target_comp_id: The venue's CompID.
             store: Of an earlier connection, to go on where it stopped; by default numbers begin at 1.
             reset: Ask for both sides to begin at 1 again.
+            tap: Listens to the wire.
 
         Raises:
             FixClientError: Nothing listens there, the logon was refused, or none came back in time.
@@ -125,7 +132,7 @@ class FixClient(asyncio.Protocol):
             logon_body=f"553={sender_comp_id}\x01554={password}\x01",
             resets_on_logon=reset,
         )
-        client = cls(settings, store or MemoryStore(), on_message)
+        client = cls(settings, store or MemoryStore(), on_message, tap)
         who = f"{sender_comp_id} at {host}:{port}"
         try:
             await client._loop.create_connection(lambda: client, host, port)
@@ -207,6 +214,8 @@ class FixClient(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """From asyncio: apply each message that is complete, then write what they call for."""
         received_ns, now_ns = time.perf_counter_ns(), time.time_ns()
+        if self._tap is not None:
+            self._tap("<", data)
         self._number(now_ns)
         self._is_turn_due = True
         self._digest(self._session.receive(data, now_ns), received_ns)
@@ -280,6 +289,8 @@ class FixClient(asyncio.Protocol):
         self._number(now_ns)
         session, transport = self._session, self._transport
         while self._can_write.is_set() and (data := session.take_output(now_ns)):
+            if self._tap is not None:
+                self._tap(">", data)
             transport.write(data)
         if session.state is State.CLOSING:
             if not transport.is_closing():

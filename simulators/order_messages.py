@@ -13,7 +13,11 @@ import msgspec
 from matcher.orders import Side, TimeInForce
 from sessions.fix_text import utc_timestamp
 
+BUSTED: Final = "H"
+CORRECTED: Final = "G"
 _EXEC_TYPES_OF_A_FILL: Final = "F12"  # FIX 4.2 says 1 and 2 where later versions say F
+_EXEC_TYPES_OF_REVISIONS: Final = {"1": BUSTED, "2": CORRECTED}
+"""By ExecTransType(20), which says it in FIX 4.2; later versions say it in ExecType(150)."""
 
 
 class Answer(msgspec.Struct):
@@ -21,7 +25,7 @@ class Answer(msgspec.Struct):
 
     msg_type: str
     exec_type: str
-    """ExecType(150): 0, 4, 5, 8, C, I, or F for a fill in every version; empty when it is no 8."""
+    """ExecType(150): 0, 4, 5, 8, C, I, D; in every version F for a fill, H and G for a revised one; empty: no 8."""
     cl_ord_id: str
     orig_cl_ord_id: str
     symbol: str
@@ -35,6 +39,9 @@ class Answer(msgspec.Struct):
     """Text(58); a refusal's begins with the venue's code."""
     ref_seq_num: int
     """RefSeqNum(45) of j and 3, else 0."""
+    exec_id: str
+    exec_ref_id: str
+    """ExecRefID(19): the ExecID(17) of the fill that is revised; else empty."""
 
     @property
     def is_refusal(self) -> bool:
@@ -53,10 +60,9 @@ def read_answer(fields: Mapping[str, str]) -> Answer | None:
     if msg_type not in {"8", "9", "j", "3"}:
         return None
     get = fields.get
-    exec_type = get("150", "")
     return Answer(
         msg_type,
-        "F" if exec_type and exec_type in _EXEC_TYPES_OF_A_FILL else exec_type,
+        _exec_type(get("150", ""), get("20", "")),
         get("11", ""),
         get("41", ""),
         get("55", ""),
@@ -68,7 +74,15 @@ def read_answer(fields: Mapping[str, str]) -> Answer | None:
         get("38", ""),
         get("58", ""),
         int(get("45", 0)),
+        get("17", ""),
+        get("19", ""),
     )
+
+
+def _exec_type(exec_type: str, exec_trans_type: str) -> str:
+    if exec_trans_type in _EXEC_TYPES_OF_REVISIONS:
+        return _EXEC_TYPES_OF_REVISIONS[exec_trans_type]
+    return "F" if exec_type and exec_type in _EXEC_TYPES_OF_A_FILL else exec_type
 
 
 def transact_time() -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from matcher.instruments import Instrument
 from matcher.orders import BUY, DAY, IMMEDIATE_OR_CANCEL, SELL, Side
-from simulators.order_messages import Answer, cancel_order, limit_order, replace_order
+from simulators.order_messages import BUSTED, CORRECTED, Answer, cancel_order, limit_order, replace_order
 
 QTY_LOTS_MAX: Final = 10
 
@@ -130,7 +130,7 @@ class Workload:
         elif answer.exec_type == "F":
             if not answer.leaves_qty.strip("0."):
                 self._live.pop(answer.cl_ord_id, None)
-        elif answer.exec_type:
+        elif answer.exec_type and answer.exec_type not in {BUSTED, CORRECTED}:  # those leave what is open as it is
             self._live.pop(answer.cl_ord_id, None)
 
     def _rest(self, answer: Answer) -> None:

@@ -28,11 +28,13 @@ from matcher.operator_commands import (
     BustTrade,
     CorrectTrade,
     DefineInstrument,
+    EndTradingDay,
     Limits,
     OperatorCommand,
     SetLimits,
     SetPhase,
     SetReferencePrice,
+    TimerCommand,
 )
 from matcher.phases import AUCTIONS, CONTINUOUS, HALT, PHASE_NAMES, Phase
 from matcher.process.status import LimitsStatus
@@ -92,9 +94,9 @@ class _Order:
         """The fields of OperatorRequest."""
         return secrets.token_hex(8), time.time_ns(), symbol
 
-    async def give(self, name: str, shard: int, command: OperatorCommand, done: str) -> Line:
-        """Give one command and say what became of it."""
-        answer = await self.desk.give(shard, command)
+    async def give(self, name: str, shard: int, command: OperatorCommand, done: str, *following: TimerCommand) -> Line:
+        """Give one command, with those that follow from it, and say what became of it."""
+        answer = await self.desk.give(shard, command, *following)
         if answer.reason is not None:
             return False, f"{name}: refused: {answer.reason}: {answer.text}"
         return True, f"{name}: {answer.text or done}"
@@ -225,7 +227,11 @@ async def _define(order: _Order) -> AsyncIterator[Line]:
     for instrument in instruments.values():
         await order.desk.note_units(instrument.symbol, instrument.shard, units_text(instrument))
         command = DefineInstrument(*order.head(instrument.symbol), instrument)
-        yield await order.give(instrument.symbol, instrument.shard, command, f"defined on shard {instrument.shard}")
+        # What the clock would say of a new symbol some ms later, when it would end the DAY orders that came in between.
+        last = venue.last_day_end(instrument.group, command.received_ns)
+        day_end = EndTradingDay(instrument.symbol, command.received_ns, last.trading_date)
+        done = f"defined on shard {instrument.shard}"
+        yield await order.give(instrument.symbol, instrument.shard, command, done, day_end)
 
 
 async def _status(order: _Order) -> AsyncIterator[Line]:

@@ -21,7 +21,7 @@ from configs.instruments_file import InvalidInstrument, units_of_text
 from matcher.commands import GatewayStarted
 from matcher.events import OperatorAnswered
 from matcher.instruments import Increment
-from matcher.operator_commands import OperatorCommand
+from matcher.operator_commands import OperatorCommand, TimerCommand
 from matcher.process.status import InstrumentStatus, LimitsStatus, decode_status, encode_request
 
 OPERATOR: Final = "operator"
@@ -90,9 +90,14 @@ class OperatorDesk:
         except BusError as error:
             raise OperatorError(str(error)) from error
 
-    async def give(self, shard: int, command: OperatorCommand) -> OperatorAnswered:
+    async def give(self, shard: int, command: OperatorCommand, *following: TimerCommand) -> OperatorAnswered:
         """
         Put a command onto a shard's log and wait for its answer.
+
+        Args:
+            shard: Whose log.
+            command: What is answered.
+            following: What stands behind it in the same record, so that nothing of anybody else comes between.
 
         Raises:
             OperatorError: No answer in time; the message says whether the command may still be done.
@@ -100,7 +105,7 @@ class OperatorDesk:
         try:
             async with asyncio.timeout(self._patience_s), _Answers(self._bus, shard) as answers:
                 for _ in range(LIVES_MAX):
-                    input_seq = await self._store(shard, command)
+                    input_seq = await self._store(shard, command, *following)
                     answer = await answers.find(command.request_id, input_seq)
                     if answer is not None:
                         return answer
@@ -143,11 +148,11 @@ class OperatorDesk:
         except BusError as error:
             raise OperatorError(f"{error}; has this venue ever run?") from error
 
-    async def _store(self, shard: int, command: OperatorCommand) -> int:
+    async def _store(self, shard: int, command: OperatorCommand, *following: TimerCommand) -> int:
         """Begin a life with this command; returns its ORD sequence. The same record is sent until it is stored."""
         boot = await last_seq(self._bus, ord_stream(shard)) + 1
         started = GatewayStarted(OPERATOR, command.received_ns)
-        record = encode_ord(gateway_id=OPERATOR, boot=boot, record_number=1, commands=[started, command])
+        record = encode_ord(gateway_id=OPERATOR, boot=boot, record_number=1, commands=[started, command, *following])
         while True:
             stored: asyncio.Future[PubAck | PubFailure] = asyncio.get_running_loop().create_future()
             self._bus.publish_acked(ord_subject(shard, command.symbol), record, stored.set_result)

@@ -69,6 +69,11 @@ class Admission:
         taken = [(session_id, name) for (session_id, of), name in self.lanes.items() if of == NO_SYMBOL]
         self.lanes.update({(session_id, lane): name for session_id, name in taken})
 
+    def session_mark(self, session_id: str) -> SessionMark | None:
+        """How far the log goes for one session, if it was ever seen."""
+        known = self.sessions.get(session_id)
+        return None if known is None else SessionMark(session_id, *known)
+
     def session_marks(self) -> list[SessionMark]:
         """How far the log goes for each session, in the order in which they were first seen."""
         return [SessionMark(session_id, epoch, durable) for session_id, (epoch, durable) in self.sessions.items()]

@@ -5,7 +5,7 @@ Handlers are functions `handle(command, floor, answer)` in modules by subject. T
 what happened; `engine` finds the handler, and publishes what its markets have to tell.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from matcher.books.admission import Admission
@@ -66,6 +66,23 @@ class Floor:
         """All live orders of a market, whatever holds them, in order of OrderID."""
         live = self.orders.live
         return [live[order_id] for order_id in sorted([*market.book.order_ids(), *market.held_ids()])]
+
+    def live_orders_of(self, firm: str, markets: Collection[Market]) -> list[OrderState]:
+        """
+        All live orders of a firm in some markets, sides of quotes included, in order of OrderID.
+
+        Costs as much as there are ClOrdIDs of the firm that are remembered, or orders in the markets if these are
+        fewer: so a firm with few orders does not pay for a full book, nor one with a long past for an empty one.
+        """
+        live = self.orders.live
+        named = self.orders.order_ids_of(firm)
+        if len(named) < sum(market.live_order_count for market in markets):
+            symbols = {market.symbol for market in markets}
+            quoted = (order_id for symbol in symbols for order_id in self.quotes.order_ids(symbol, firm))
+            found = {order_id for order_id in (*named, *quoted) if order_id in live}
+            return [order for order_id in sorted(found) if (order := live[order_id]).symbol in symbols]
+        order_ids = [order_id for market in markets for order_id in (*market.book.order_ids(), *market.held_ids())]
+        return [order for order_id in sorted(order_ids) if (order := live[order_id]).firm == firm]
 
     def open_markets(self, instruments: Iterable[Instrument]) -> None:
         """Begin to trade some instruments."""

@@ -60,10 +60,8 @@ def _check_on_book(order: OrderState) -> None:
         return
     assert not instructions.held
     if is_iceberg(order):
-        assert 0 < instructions.shown_qty_lots <= min(order.leaves_qty_lots, instructions.display_qty_lots) or (
-            # Its client made the slice smaller, from the next one on.
-            0 < instructions.shown_qty_lots <= order.leaves_qty_lots
-        )
+        # It may be more than `display_qty_lots`: what its client makes smaller is so from the next slice on.
+        assert 0 < instructions.shown_qty_lots <= order.leaves_qty_lots
     else:
         assert not instructions.shown_qty_lots
     assert (order.ord_type == PEGGED) <= bool(standing_price_ticks(order))

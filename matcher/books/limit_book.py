@@ -9,7 +9,7 @@ an account keeps such quantities apart.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -86,6 +86,16 @@ class Account:
         )
 
 
+class Tier(NamedTuple):
+    """Limits that hold for a session's requests: its firm's, or its own."""
+
+    whose: str
+    """In words, for Text(58)."""
+    limits: Limits
+    account: Account | None
+    """What is live of them; None if nobody needs to know."""
+
+
 class LimitBook:
     """All limits of a shard's firms and sessions, and the accounts that some of them need."""
 
@@ -101,30 +111,23 @@ class LimitBook:
 
     def is_blocked(self, firm: str, session_id: str) -> bool:
         """Whether the operator blocked the firm or the session (BLOCK-1)."""
-        return any(limits.is_blocked for _, limits in self.tiers(firm, session_id))
+        return any(tier.limits.is_blocked for tier in self.tiers(firm, session_id))
 
     def self_match_instruction(self, firm: str, session_id: str) -> str:
         """What the session's limits, else the firm's, say about self-matches (SMP-2); empty: nothing."""
-        for key in ((firm, session_id), (firm, "")):
-            limits = self.in_force.get(key)
-            if limits is not None and limits.self_match_instruction:
-                return limits.self_match_instruction
-        return ""
+        instructions = [tier.limits.self_match_instruction for tier in self.tiers(firm, session_id)]
+        return next(filter(None, reversed(instructions)), "")
 
     def of_firm(self, firm: str) -> Limits | None:
         """The limits of a firm as a whole."""
         return self.in_force.get((firm, ""))
 
-    def tiers(self, firm: str, session_id: str) -> Iterator[tuple[str, Limits]]:
-        """The limits that hold for a session's requests, with the words for whose they are."""
+    def tiers(self, firm: str, session_id: str) -> Iterator[Tier]:
+        """The limits that hold for a session's requests, those of its firm first."""
         for whose, key in (("your firm", (firm, "")), ("your session", (firm, session_id))):
             limits = self.in_force.get(key)
             if limits is not None:
-                yield whose, limits
-
-    def account(self, firm: str, session_id: str) -> Account | None:
-        """What is live of a firm (empty session id) or session; None if nobody needs to know."""
-        return self._accounts.get((firm, session_id))
+                yield Tier(whose, limits, self._accounts.get(key))
 
     def set(self, firm: str, session_id: str, limits: Limits, orders: OrderIndex) -> None:
         """Let new limits hold from now on."""

@@ -114,10 +114,10 @@ class Market:
         """Some order here may act on its own: a stop, a peg, a leg of a list, a quote. Else no rounds are run."""
         # What the public has yet to be told.
         self.prints: list[TradePrint] = []
+        self.seen_prints = 0
+        """How many of `prints` were looked at for the stops that they reach."""
         self.opening_price_ticks = 0
         """The last trade when continuous trading began in this command, until stops were looked at; else 0."""
-        self.seen_prints = 0
-        """How many of them were looked at for the stops that they reach."""
         self.has_news = self.phase in COLLECTING
         """Something else than levels and trades may have changed."""
         self.phase_change: PhaseChange | None = None
@@ -161,6 +161,13 @@ class Market:
             if bps and price_ticks
         ]
         return max((low for low, _ in bounds), default=0), min((high for _, high in bounds), default=2**63)
+
+    @property
+    def live_order_count(self) -> int:
+        """How many orders live here; costs as much as there are price levels."""
+        ladders = [ladder for side in (self.book.bids, self.book.asks) for ladder in (side.displayed, side.hidden)]
+        resting = sum(len(level.order_ids) for ladder in ladders for level in ladder.levels.values())
+        return resting + len(self.stops) + len(self.at_close) + len(self.parked) + len(self.unlisted)
 
     def held_ids(self) -> list[int]:
         """The live orders that are not on the book, in no order of meaning."""

@@ -11,7 +11,7 @@ ever takes no more room than one that trades.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from matcher.orders import OrderState
@@ -50,6 +50,10 @@ class OrderIndex:
     def get(self, order_id: int) -> OrderState | None:
         """The order with an OrderID(37); None when it is unknown or forgotten."""
         return self.live.get(order_id) or self.finished.get(order_id)
+
+    def order_ids_of(self, firm: str) -> Collection[int]:
+        """What the ClOrdIDs of a firm lead to, some of it several times, or finished; the sides of quotes have none."""
+        return self._order_ids.get(firm, {}).values()
 
     def name(self, order: OrderState) -> None:
         """Let the order's current ClOrdID lead to it."""

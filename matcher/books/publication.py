@@ -36,6 +36,8 @@ def increments(market: Market, input_seq: int, transact_ns: int) -> list[MarketD
         market.seen_prints = 0
         market.stops.entered.clear()
         market.base_price_ticks = market.last_price_ticks
+    else:
+        trades = []  # the market's own list is what later trades go into
     if market.has_news:
         return _with_news(market, levels, trades, input_seq, transact_ns)
     entries = len(levels) + len(trades)

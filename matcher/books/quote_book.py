@@ -99,9 +99,11 @@ class QuoteBook:
         """Whether a symbol has live quotes."""
         return bool(self._sides.get(symbol))
 
-    def order_ids(self, symbol: str) -> list[int]:
-        """All live sides of quotes in a symbol, in no order of meaning."""
-        return [order_id for sides in self._sides.get(symbol, {}).values() for order_id in sides if order_id]
+    def order_ids(self, symbol: str, firm: str = "") -> list[int]:
+        """All live sides of quotes in a symbol, in no order of meaning: of everybody, or of one firm."""
+        quotes = self._sides.get(symbol, {}).items()
+        sides = [sides for (of_firm, _), sides in quotes if firm in ("", of_firm)]
+        return [order_id for pair in sides for order_id in pair if order_id]
 
     def note_side(self, order: OrderState) -> None:
         """An order is a side of its quote from now on."""

@@ -31,11 +31,11 @@ class TickTable:
 
     def has(self, price_ticks: int) -> bool:
         """Whether this is a price, from 1 to PRICE_TICKS_MAX."""
-        return 0 < price_ticks <= PRICE_TICKS_MAX and not price_ticks % self._step(price_ticks)
+        return 0 < price_ticks <= PRICE_TICKS_MAX and not price_ticks % self.step_ticks(price_ticks)
 
     def step_ticks(self, price_ticks: int) -> int:
         """Of what a price here must be a multiple."""
-        return self._step(price_ticks)
+        return self._steps[max(0, bisect_right(self._begins, price_ticks) - 1)]
 
     def down(self, price_ticks: int) -> int:
         """The highest price that is not above this; 0 if there is none."""
@@ -65,6 +65,3 @@ class TickTable:
         if not down or not up:
             return down or up
         return down if price_ticks - down <= up - price_ticks else up
-
-    def _step(self, price_ticks: int) -> int:
-        return self._steps[max(0, bisect_right(self._begins, price_ticks) - 1)]

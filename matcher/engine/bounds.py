@@ -8,10 +8,9 @@ whose `RejectReason` stands first is named (ORDER-1).
 from typing import NamedTuple
 
 from matcher.books.floor import Floor
-from matcher.books.limit_book import WHOLE, Account, unit_of
+from matcher.books.limit_book import WHOLE, Account, Tier, unit_of
 from matcher.books.market import Market, bounds_around
 from matcher.commands import NewOrder, ReplaceOrder
-from matcher.operator_commands import Limits
 from matcher.orders import OrderState
 from matcher.rejects import Refusal, RejectReason
 
@@ -66,7 +65,7 @@ def refusal_of_wanted(wanted: Wanted, market: Market, floor: Floor, beside: Acco
         _refusal_of_quantity(wanted, tiers, market)
         or _refusal_of_notional(wanted, tiers, market)
         or _refusal_of_band(wanted, market)
-        or _refusal_of_usage(wanted, market, floor, beside)
+        or _refusal_of_usage(wanted, tiers, market, floor, beside)
     )
     if refusal is None:
         count_wanted(wanted, market, beside)
@@ -85,8 +84,8 @@ def _new_leaves(wanted: Wanted) -> int:
     return max(0, wanted.qty_lots - wanted.before.cum_qty_lots) if wanted.before is not None else wanted.qty_lots
 
 
-def _refusal_of_quantity(wanted: Wanted, tiers: list[tuple[str, Limits]], market: Market) -> Refusal | None:
-    bounds = [(whose, limits.qty_lots_max) for whose, limits in tiers]
+def _refusal_of_quantity(wanted: Wanted, tiers: list[Tier], market: Market) -> Refusal | None:
+    bounds = [(tier.whose, tier.limits.qty_lots_max) for tier in tiers]
     for whose, qty_lots_max in (*bounds, (market.symbol, market.instrument.rules.qty_lots_max)):
         if 0 < qty_lots_max < wanted.qty_lots:
             most = market.instrument.lot.text(qty_lots_max)
@@ -94,8 +93,8 @@ def _refusal_of_quantity(wanted: Wanted, tiers: list[tuple[str, Limits]], market
     return None
 
 
-def _refusal_of_notional(wanted: Wanted, tiers: list[tuple[str, Limits]], market: Market) -> Refusal | None:
-    bounds = [(whose, limits.notional_max) for whose, limits in tiers]
+def _refusal_of_notional(wanted: Wanted, tiers: list[Tier], market: Market) -> Refusal | None:
+    bounds = [(tier.whose, tier.limits.notional_max) for tier in tiers]
     bounds = [bound for bound in (*bounds, (market.symbol, market.instrument.rules.notional_max)) if bound[1]]
     if not bounds:
         return None
@@ -121,18 +120,15 @@ def _refusal_of_band(wanted: Wanted, market: Market) -> Refusal | None:
     return RejectReason.PRICE_OUTSIDE_BAND, text
 
 
-def _refusal_of_usage(wanted: Wanted, market: Market, floor: Floor, beside: Account) -> Refusal | None:
-    tiers = [
-        (whose, limits, account)
-        for whose, session_id in (("your firm", ""), ("your session", wanted.session_id))
-        if (limits := floor.limits.in_force.get((wanted.firm, session_id))) is not None
-        and (account := floor.limits.account(wanted.firm, session_id)) is not None
-    ]
-    if not tiers:
+def _refusal_of_usage(
+    wanted: Wanted, tiers: list[Tier], market: Market, floor: Floor, beside: Account
+) -> Refusal | None:
+    counted = [(tier.whose, tier.limits, tier.account) for tier in tiers if tier.account is not None]
+    if not counted:
         return None
     together = Account()
     count_wanted(wanted, market, together)
-    for whose, limits, account in tiers:
+    for whose, limits, account in counted:
         open_orders = account.open_orders + beside.open_orders + 1
         if wanted.before is None and 0 < limits.open_orders_max < open_orders:
             text = f"{whose} may have at most {limits.open_orders_max} open orders; cancel some first"
@@ -141,7 +137,7 @@ def _refusal_of_usage(wanted: Wanted, market: Market, floor: Floor, beside: Acco
     if more <= 0:
         return None
     more += beside.exposure(floor.markets)
-    for whose, limits, account in tiers:
+    for whose, limits, account in counted:
         if limits.exposure_max and account.exposure(floor.markets) + more > limits.exposure_max * WHOLE:
             text = f"the open orders of {whose} may be worth at most {limits.exposure_max}; cancel some first"
             return RejectReason.EXPOSURE_ABOVE_LIMIT, text

@@ -9,7 +9,7 @@ from matcher.events import InstrumentDefined, OperatorAnswered
 from matcher.instruments import Instrument, TradingRules
 from matcher.operator_commands import DefineInstrument, SetReferencePrice
 from matcher.orders import PRICE_TICKS_MAX
-from matcher.rejects import Refusal, RejectReason
+from matcher.rejects import Refusal, RejectReason, untraded_on_shard
 
 _BPS_MAX: Final = 10_000
 
@@ -30,7 +30,7 @@ def set_reference_price(command: SetReferencePrice, floor: Floor, answer: Answer
     market = floor.markets.get(command.symbol)
     refusal: Refusal | None = None
     if market is None:
-        refusal = RejectReason.UNKNOWN_SYMBOL, f"{command.symbol} is not traded on this shard; see the instrument list"
+        refusal = untraded_on_shard(command.symbol)
     elif not 0 < command.price_ticks <= PRICE_TICKS_MAX:
         refusal = RejectReason.INVALID_COMMAND, f"a reference price must be 1 to {PRICE_TICKS_MAX} ticks"
     else:

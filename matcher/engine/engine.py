@@ -63,7 +63,7 @@ from matcher.engine import (
     uncrossing,
 )
 from matcher.engine.answer import NOBODY, Answer
-from matcher.events import Event, InstrumentDefined, Output
+from matcher.events import Event, InstrumentDefined, Output, SessionMark
 from matcher.increments import MarketDataIncrement
 from matcher.instruments import Instrument
 from matcher.operator_commands import (
@@ -291,6 +291,10 @@ class Engine:
     def trading_date(self, symbol: str) -> str:
         """The last trading day of the symbol that ended, `YYYYMMDD`; empty before the first."""
         return self._floor.markets[symbol].trading_date
+
+    def session_mark(self, session_id: str) -> SessionMark | None:
+        """How far the log goes for a session, if it was ever seen."""
+        return self._floor.admission.session_mark(session_id)
 
     def md_seq(self, symbol: str) -> int:
         """RptSeq(83) of the symbol's last increment; 0 before the first."""

@@ -11,6 +11,7 @@ from matcher.books.book import standing_price_ticks
 from matcher.books.floor import Floor
 from matcher.books.market import Market
 from matcher.commands import NewOrder
+from matcher.contradictions import WAITING
 from matcher.engine.answer import Answer
 from matcher.engine.leaving import leg_traded, settle_end
 from matcher.engine.matching import match
@@ -18,7 +19,7 @@ from matcher.engine.peg_prices import peg_price_ticks
 from matcher.engine.reach import reaches
 from matcher.engine.transitions import accepted, canceled, refilled, triggered, with_instructions
 from matcher.engine.trigger_prices import is_reached, trailed_stop_ticks, trigger_price_ticks
-from matcher.events import OrderRestated, OrderTriggered
+from matcher.events import OrderRestated, OrderTriggered, RestatementReason
 from matcher.instructions import (
     AWAITS_CLOSE,
     AWAITS_REFERENCE,
@@ -29,7 +30,6 @@ from matcher.instructions import (
     REJECT_IF_TAKING,
     SLIDE_IF_TAKING,
     UP,
-    Held,
     Instructions,
 )
 from matcher.orders import (
@@ -45,10 +45,8 @@ from matcher.orders import (
     MARKET_TO_LIMIT,
     PEGGED,
     PRICE_TICKS_MAX,
-    STOP,
-    STOP_LIMIT,
     OrderState,
-    OrdType,
+    Side,
     TimeInForce,
 )
 from matcher.phases import CLOSING_AUCTION, CONTINUOUS
@@ -56,7 +54,6 @@ from matcher.phases import CLOSING_AUCTION, CONTINUOUS
 RESTING_TIMES: Final[tuple[TimeInForce, ...]] = (DAY, GOOD_TILL_CANCEL, GOOD_TILL_DATE)
 """TimeInForce(59) of what stays when continuous trading has nothing for it."""
 _AUCTION_TIMES: Final[tuple[TimeInForce, ...]] = (*RESTING_TIMES, AT_THE_OPENING, AT_THE_CLOSE)
-_STOPS: Final[tuple[OrdType, ...]] = (STOP, STOP_LIMIT)
 
 _REST_OF_IOC: Final = "the rest of an ImmediateOrCancel order (59=3) does not stay on the book"
 _REST_OF_MARKET: Final = "the rest of a market order (40=1) does not stay on the book"
@@ -73,7 +70,7 @@ def stance(order: OrderState, market: Market) -> OrderState:
 
     The order is not plain, or it is returned as it is. Where a form is impossible, the request was refused before.
     """
-    if order.ord_type in _STOPS:
+    if order.ord_type in WAITING:
         return _stop_stance(order, market)
     if order.time_in_force == AT_THE_CLOSE and (order.instructions is not None or market.phase != CLOSING_AUCTION):
         held = ON_BOOK if market.phase == CLOSING_AUCTION else AWAITS_CLOSE
@@ -92,18 +89,18 @@ def stance(order: OrderState, market: Market) -> OrderState:
         )
     if instructions.post_only == SLIDE_IF_TAKING and market.phase == CONTINUOUS:
         price_ticks = slid_price_ticks(order.side, order.price_ticks, market)
-    if (instructions.held, instructions.shown_qty_lots, instructions.working_price_ticks) == ("", 0, price_ticks):
+    if (instructions.held, instructions.shown_qty_lots, instructions.working_price_ticks) == (ON_BOOK, 0, price_ticks):
         return order
     return with_instructions(order, held=ON_BOOK, shown_qty_lots=0, working_price_ticks=price_ticks)
 
 
-def would_take(side: str, price_ticks: int, market: Market) -> bool:
+def would_take(side: Side, price_ticks: int, market: Market) -> bool:
     """Whether a limit order would trade at once, be it with hidden orders (POST-1)."""
-    best = market.book.opposite("1" if side == BUY else "2").best_price_ticks
+    best = market.book.opposite(side).best_price_ticks
     return bool(best) and (price_ticks >= best if side == BUY else price_ticks <= best)
 
 
-def slid_price_ticks(side: str, price_ticks: int, market: Market) -> int:
+def slid_price_ticks(side: Side, price_ticks: int, market: Market) -> int:
     """One tick before the best opposite price, for an order that would trade; 0 if it would not, or no tick is left."""
     if not would_take(side, price_ticks, market):
         return 0
@@ -112,26 +109,10 @@ def slid_price_ticks(side: str, price_ticks: int, market: Market) -> int:
     return market.ticks.up(market.book.bids.best_price_ticks + 1)
 
 
-def take(
-    command: NewOrder, market: Market, floor: Floor, answer: Answer, *, held: Held = ON_BOOK, list_id: str = ""
-) -> OrderState:
-    """
-    Take an order that nothing is wrong with, and tell its client; it has yet to come in.
-
-    Args:
-        command: The order.
-        market: Its symbol's.
-        floor: What all share.
-        answer: Where it is told.
-        held: It does not come in now, for this reason.
-        list_id: Of the list that it is a leg of.
-    """
+def take(command: NewOrder, market: Market, floor: Floor, answer: Answer) -> OrderState:
+    """Take an order that nothing is wrong with, and tell its client; it has yet to come in."""
     order = accepted(command, floor.orders.next_order_id())
-    if list_id:
-        order = with_instructions(order, list_id=list_id)
-    if held:
-        order = with_instructions(order, held=held)
-    elif order.instructions is not None or order.ord_type != LIMIT or order.time_in_force == AT_THE_CLOSE:
+    if order.instructions is not None or order.ord_type != LIMIT or order.time_in_force == AT_THE_CLOSE:
         order = stance(order, market)
     if order.instructions is not None:
         market.enlist(order)
@@ -331,11 +312,11 @@ def _leave_unpriced(order: OrderState, price_ticks: int, market: Market, floor: 
 
 
 def _end_rest(
-    order: OrderState, text: str, market: Market, floor: Floor, answer: Answer, *, restatement: str = ""
+    order: OrderState, text: str, market: Market, floor: Floor, answer: Answer, *, restatement: RestatementReason = ""
 ) -> None:
     order = canceled(order)
     floor.orders.keep(order)
-    answer.rest_canceled(order, text, "C" if restatement else "")
+    answer.rest_canceled(order, text, restatement)
     settle_end(order, market, floor)
     if order.instructions is not None and order.instructions.list_id:
         leg_traded(order, market, floor, answer)  # it only ended, which is as good (OCO-1)

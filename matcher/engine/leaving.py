@@ -15,7 +15,7 @@ from matcher.events import OrderCanceled, OrderExpired, RestatementReason
 from matcher.instructions import AWAITS_CLOSE, AWAITS_LIST, AWAITS_REFERENCE, AWAITS_TRIGGER
 from matcher.orders import OrderState
 
-_OTHER_LEG: Final = "the other order of its list traded or ended"
+OTHER_LEG: Final = "the other order of its list traded or ended"
 _OWN_LEG: Final = "two orders of one list do not trade with each other; this one gives way"
 
 
@@ -81,15 +81,21 @@ def expire(order: OrderState, market: Market, floor: Floor, answer: Answer) -> O
     return order
 
 
-def after_fill(order: OrderState, qty_lots: int, market: Market, floor: Floor, answer: Answer) -> None:
-    """Let those hear of a fill who have to; the order is kept as it is now."""
+def tell_keepers(order: OrderState, qty_lots: int, market: Market, floor: Floor, answer: Answer) -> None:
+    """Let lists and quotes hear of a fill, if the order is in one; of its end they hear by `settle_end`."""
     instructions = order.instructions
     if instructions is None:
         return
     if instructions.list_id:
         leg_traded(order, market, floor, answer)
     if instructions.quote_entry_id:
-        side_traded(order, qty_lots, floor, answer)
+        # The answer's time is that of the command: what the window of quote protection is measured in (MMP-1).
+        floor.quotes.note_fill(order, qty_lots, answer.transact_ns, floor.limits.of_firm(order.firm))
+
+
+def after_fill(order: OrderState, qty_lots: int, market: Market, floor: Floor, answer: Answer) -> None:
+    """Let those hear of a fill, and of the end if it was the last, who have to; the order is kept as it is now."""
+    tell_keepers(order, qty_lots, market, floor, answer)
     if not order.leaves_qty_lots:
         settle_end(order, market, floor)
 
@@ -99,18 +105,13 @@ def leg_traded(order: OrderState, market: Market, floor: Floor, answer: Answer) 
     for order_id in floor.lists.note_trade(order):
         rival = floor.orders.live.get(order_id)
         if rival is not None:
-            cancel(rival, market, floor, answer, "L", _OTHER_LEG)
+            cancel(rival, market, floor, answer, "L", OTHER_LEG)
 
 
 def give_way(order: OrderState, rival: OrderState, market: Market, floor: Floor, answer: Answer) -> None:
     """Cancel a leg that would have traded with its own other leg, which goes on (OCO-1)."""
     floor.lists.note_trade(rival)
     cancel(order, market, floor, answer, "L", _OWN_LEG)
-
-
-def side_traded(order: OrderState, qty_lots: int, floor: Floor, answer: Answer) -> None:
-    """Count a fill of a quote (MMP-1)."""
-    floor.quotes.note_fill(order, qty_lots, answer.transact_ns, floor.limits.of_firm(order.firm))
 
 
 def settle_end(order: OrderState, market: Market, floor: Floor) -> None:

@@ -13,6 +13,7 @@ from matcher.engine import leaving, quote_pulls
 from matcher.engine.answer import Answer
 from matcher.events import OperatorAnswered
 from matcher.operator_commands import Limits, SetLimits
+from matcher.orders import OrderState
 from matcher.rejects import Refusal, RejectReason
 
 _BLOCKED: Final = "the operator blocked your firm or session"
@@ -52,9 +53,12 @@ def _refusal_of_limits(command: SetLimits) -> Refusal | None:
 
 def _cancel_all(firm: str, session_id: str, floor: Floor, answer: Answer) -> None:
     """Cancel what a firm or session has, symbol by symbol, orders before quotes (BLOCK-1)."""
+    by_symbol: dict[str, list[OrderState]] = {symbol: [] for symbol in floor.markets}
+    for order in floor.live_orders_of(firm, floor.markets.values()):
+        is_quote = order.instructions is not None and order.instructions.quote_entry_id
+        if session_id in ("", order.session_id) and not is_quote:
+            by_symbol[order.symbol].append(order)
     for market in floor.markets.values():
-        for order in floor.live_orders(market):
-            is_quote = order.instructions is not None and order.instructions.quote_entry_id
-            if order.firm == firm and session_id in ("", order.session_id) and not is_quote:
-                leaving.cancel(order, market, floor, answer, "B", _BLOCKED)
+        for order in by_symbol[market.symbol]:
+            leaving.cancel(order, market, floor, answer, "B", _BLOCKED)
         quote_pulls.pull(market, floor, answer, "B", _BLOCKED, firm=firm, session_id=session_id)

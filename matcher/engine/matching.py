@@ -14,7 +14,7 @@ from matcher.books.list_book import are_legs_of_one
 from matcher.books.market import Market
 from matcher.engine import phase_changes
 from matcher.engine.answer import Answer
-from matcher.engine.leaving import after_fill, cancel, give_way, leg_traded, side_traded
+from matcher.engine.leaving import after_fill, cancel, give_way, leg_traded, tell_keepers
 from matcher.engine.transitions import canceled, decremented, filled, refilled, with_instructions
 from matcher.events import OrderRestated, RestatementReason
 from matcher.increments import TradePrint
@@ -77,7 +77,7 @@ def match(incoming: OrderState, limit_ticks: int, market: Market, floor: Floor, 
         )
         market.last_price_ticks = price_ticks
         if incoming.instructions is not None:
-            _tell_keepers(incoming, qty_lots, market, floor, answer)
+            tell_keepers(incoming, qty_lots, market, floor, answer)
         if not is_simple:
             after_fill(resting, qty_lots, market, floor, answer)
     return incoming
@@ -164,16 +164,6 @@ def _fill_special(resting: OrderState, price_ticks: int, qty_lots: int, opposite
             return after
     floor.orders.keep(after)
     return after
-
-
-def _tell_keepers(incoming: OrderState, qty_lots: int, market: Market, floor: Floor, answer: Answer) -> None:
-    """Let lists and quotes hear of a fill of the incoming order; its end they hear of when it is kept."""
-    instructions = incoming.instructions
-    assert instructions is not None
-    if instructions.list_id:
-        leg_traded(incoming, market, floor, answer)
-    if instructions.quote_entry_id:
-        side_traded(incoming, qty_lots, floor, answer)
 
 
 def is_leg(order: OrderState) -> bool:

@@ -33,15 +33,13 @@ from matcher.orders import (
     OrderState,
 )
 from matcher.phases import NEW_AND_REPLACE_PHASES
-from matcher.rejects import Refusal, RejectReason
+from matcher.rejects import PRECEDENCE, Refusal, RejectReason, untraded
 
 _EXECUTING: Final = "3"
 _ALL_DONE: Final = "6"
 _REJECTED: Final = "7"
-_PRECEDENCE: Final = {reason: place for place, reason in enumerate(RejectReason)}
 _LENGTHS: Final = {ONE_CANCELS_OTHER: (2,), ONE_TRIGGERS_OTHER: (2, 3)}
 
-_OTHER_LEG: Final = "the other order of its list traded or ended"
 _FIRST_ENDED: Final = "the first order of its list ended without being filled"
 
 
@@ -108,7 +106,7 @@ def _as_new_order(command: NewOrderList, leg: ListedOrder) -> NewOrder:
 
 def _refusal_of(command: NewOrderList, legs: list[NewOrder], market: Market | None, floor: Floor) -> Refusal | None:
     if market is None:
-        return RejectReason.UNKNOWN_SYMBOL, f"Symbol(55) {command.symbol} is not traded here; see the instrument list"
+        return untraded(command.symbol)
     if len(legs) not in _LENGTHS[command.contingency_type]:
         text = "a one-cancels-other list (1385=1) has 2 orders, a one-triggers-other list (1385=2) has 2 or 3"
         return RejectReason.UNSUPPORTED_INSTRUCTION, text
@@ -139,7 +137,7 @@ def _refusal_of_legs(command: NewOrderList, legs: list[NewOrder], market: Market
 
 def _first_of(*refusals: Refusal | None) -> Refusal | None:
     """The one that stands first in the order of `RejectReason` (ORDER-1)."""
-    return min((refusal for refusal in refusals if refusal), key=lambda refusal: _PRECEDENCE[refusal[0]], default=None)
+    return min((refusal for refusal in refusals if refusal), key=lambda refusal: PRECEDENCE[refusal[0]], default=None)
 
 
 def _refusal_of_leg(leg: NewOrder) -> Refusal | None:
@@ -179,7 +177,6 @@ def _take(command: NewOrderList, legs: list[NewOrder], market: Market, floor: Fl
         [order.ord_status for order in orders],
     )
     floor.lists.add(order_list)
-    market.has_followers = True
     _tell(order_list, floor, answer, asked=True)
     _work(active, market, floor, answer)
 
@@ -202,7 +199,7 @@ def _react_once(market: Market, floor: Floor, answer: Answer) -> bool:
         if not waiting:
             happened |= _keep_one(order_list, market, floor, answer)
         elif len(waiting) < len(order_list.rivals):
-            happened |= _cancel(waiting, _OTHER_LEG, market, floor, answer)
+            happened |= _cancel(waiting, leaving.OTHER_LEG, market, floor, answer)
         elif order_list.first_ended == FILLED:
             happened |= _release(order_list, waiting, market, floor, answer)
         elif order_list.first_ended:
@@ -217,7 +214,7 @@ def _keep_one(order_list: OrderList, market: Market, floor: Floor, answer: Answe
         live = [order for order in live if order.order_id != order_list.winner_id]
     elif len(live) == len(order_list.rivals):
         return False
-    return _cancel(live, _OTHER_LEG, market, floor, answer)
+    return _cancel(live, leaving.OTHER_LEG, market, floor, answer)
 
 
 def _release(order_list: OrderList, waiting: list[OrderState], market: Market, floor: Floor, answer: Answer) -> bool:

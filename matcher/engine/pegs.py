@@ -25,12 +25,11 @@ def follow(market: Market, floor: Floor, answer: Answer) -> bool:
 
     Costs nothing while the prices are those of the last time.
     """
-    followers: list[int] = []
     peg_view = view(market) if market.pegs else None
-    if peg_view != market.peg_view:
-        followers += market.pegs
+    followers = [*market.pegs] if peg_view != market.peg_view else []
     trail_view = _trail_view(market)
-    if trail_view != market.stops.trail_view:
+    # A pegged order that moves may move the best price that a trailing stop behind it follows.
+    if trail_view != market.stops.trail_view or (followers and market.phase == CONTINUOUS):
         followers += market.stops.trailing
     known = references(market)
     moved = False

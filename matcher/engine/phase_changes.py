@@ -30,7 +30,7 @@ from matcher.phases import (
     VOLATILITY_AUCTION,
     Phase,
 )
-from matcher.rejects import Refusal, RejectReason
+from matcher.rejects import Refusal, RejectReason, untraded_on_shard
 
 _AFTER_AUCTION: Final[dict[Phase, Phase]] = {
     OPENING_AUCTION: CONTINUOUS,
@@ -93,7 +93,7 @@ def random_part(seed: int, at_most: int) -> int:
 
 def _refusal_of(command: SetPhase, market: Market | None) -> Refusal | None:
     if market is None:
-        return RejectReason.UNKNOWN_SYMBOL, f"{command.symbol} is not traded on this shard; see the instrument list"
+        return untraded_on_shard(command.symbol)
     if command.ends_ns < 0 or command.random_end_ns_max < 0:
         return RejectReason.INVALID_COMMAND, "the end of an auction and its random part cannot be negative"
     return None

@@ -19,8 +19,8 @@ _PROTECTED: Final = "quote protection: fills reached your limit; send QuoteCance
 def live_sides(market: Market, floor: Floor, firm: str = "", session_id: str = "") -> list[OrderState]:
     """The live sides of quotes in a symbol, in order of OrderID: of all, of one firm, or of one session."""
     live = floor.orders.live
-    sides = [live[order_id] for order_id in sorted(floor.quotes.order_ids(market.symbol))]
-    return [side for side in sides if firm in ("", side.firm) and session_id in ("", side.session_id)]
+    sides = [live[order_id] for order_id in sorted(floor.quotes.order_ids(market.symbol, firm))]
+    return [side for side in sides if session_id in ("", side.session_id)]
 
 
 def end_side(side: OrderState, market: Market, floor: Floor) -> None:

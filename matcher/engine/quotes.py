@@ -1,5 +1,5 @@
 """
-Mass quotes: two-sided prices that a market maker replaces as one (QUOTE-1 to QUOTE-3), and their withdrawal.
+Mass quotes: two-sided prices that a market maker replaces as one (QUOTE-1 to QUOTE-4), and their withdrawal.
 
 A side is a DAY limit order without a ClOrdID(11). While it lives it keeps its OrderID(37) and its fills, whatever price
 it is given; a side that was pulled or filled begins anew with the next quote.
@@ -19,6 +19,7 @@ from matcher.engine.bounds import Wanted, refusal_of_wanted
 from matcher.engine.incoming import work
 from matcher.engine.leaving import withdraw
 from matcher.engine.quote_pulls import end_side, live_sides
+from matcher.engine.transitions import open_status
 from matcher.events import MassQuoteAcknowledged, QuoteEntryRefused
 from matcher.instructions import Instructions
 from matcher.orders import (
@@ -26,7 +27,6 @@ from matcher.orders import (
     DAY,
     LIMIT,
     NEW,
-    PARTIALLY_FILLED,
     PRICE_TICKS_MAX,
     QTY_LOTS_MAX,
     SELL,
@@ -34,8 +34,9 @@ from matcher.orders import (
     Side,
 )
 from matcher.phases import NEW_AND_REPLACE_PHASES, PHASE_NAMES
-from matcher.rejects import Refusal, RejectReason
+from matcher.rejects import Refusal, RejectReason, untraded
 
+_OF_SYMBOL: Final = "1"
 _ACCEPTED: Final = "0"
 _CANCELED_SYMBOL: Final = "1"
 _CANCELED_ALL: Final = "4"
@@ -91,17 +92,16 @@ def mass_quote(command: MassQuote, floor: Floor, answer: Answer) -> None:
 
 def cancel_quotes(command: QuoteCancel, floor: Floor, answer: Answer) -> None:
     """Pull the firm's quotes of a symbol, or all of the shard; new ones are taken again (MMP-1)."""
-    if command.scope == "1" and command.symbol not in floor.markets:
-        text = f"Symbol(55) {command.symbol} is not traded here; see the instrument list"
-        answer.tell(MassQuoteAcknowledged, command.quote_id, _REJECTED, [], RejectReason.UNKNOWN_SYMBOL, text)
+    if command.scope == _OF_SYMBOL and command.symbol not in floor.markets:
+        answer.tell(MassQuoteAcknowledged, command.quote_id, _REJECTED, [], *untraded(command.symbol))
         return
-    symbols = [command.symbol] if command.scope == "1" else list(floor.markets)
+    symbols = [command.symbol] if command.scope == _OF_SYMBOL else list(floor.markets)
     for symbol in symbols:
         market = floor.markets[symbol]
         for side in live_sides(market, floor, command.firm):
             end_side(side, market, floor)
         floor.quotes.begin_anew(command.firm, symbol)
-    status = _CANCELED_SYMBOL if command.scope == "1" else _CANCELED_ALL
+    status = _CANCELED_SYMBOL if command.scope == _OF_SYMBOL else _CANCELED_ALL
     answer.tell(MassQuoteAcknowledged, command.quote_id, status, [], None, "")
 
 
@@ -126,7 +126,7 @@ def _understood(asked: QuoteEntry, command: MassQuote, floor: Floor) -> _Entry |
 def _refusal_of(entry: _Entry | None, asked: QuoteEntry, floor: Floor, beside: Account) -> Refusal | None:
     """Why an entry is not taken; if it is, it counts in `beside` for those after it."""
     if entry is None:
-        return RejectReason.UNKNOWN_SYMBOL, f"Symbol(55) {asked.symbol} is not traded here; see the instrument list"
+        return untraded(asked.symbol)
     wanted = [side for side in entry.sides if side.qty_lots]
     with_it = beside.copy()
     refusal = (
@@ -223,7 +223,7 @@ def _make_way(side: _Side, entry: _Entry, floor: Floor) -> OrderState | None:
         price_ticks=side.price_ticks,
         qty_lots=before.cum_qty_lots + side.qty_lots,
         leaves_qty_lots=side.qty_lots,
-        ord_status=PARTIALLY_FILLED if before.cum_qty_lots else NEW,
+        ord_status=open_status(before.cum_qty_lots),
     )
     if side.price_ticks == standing_price_ticks(before) and side.qty_lots <= before.leaves_qty_lots:
         market.book.side(side.side).take(before, before.leaves_qty_lots - side.qty_lots)
@@ -256,5 +256,4 @@ def _new_side(side: _Side, entry: _Entry, floor: Floor) -> OrderState:
     )
     floor.quotes.note_side(order)
     floor.orders.keep(order)
-    entry.market.has_followers = True
     return order

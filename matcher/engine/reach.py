@@ -53,15 +53,17 @@ class _Walk:
         reserve_lots = 0
         for order_id in level.order_ids:
             order = live[order_id]
+            if self._is_gone_by_then(order):
+                continue
             if order.firm == self._incoming.firm and not may_trade(self._incoming, order, self._floor):
                 if self._ends_at_own(order):
                     return True
-            elif not self._is_other_leg(order):
-                if not is_in_corridor:
-                    return True
-                reserve_lots += order.leaves_qty_lots - shown_qty_lots(order)
-                if self._trades(shown_qty_lots(order)):
-                    return True
+                continue
+            if not is_in_corridor:
+                return True
+            reserve_lots += order.leaves_qty_lots - shown_qty_lots(order)
+            if self._trades(shown_qty_lots(order)):
+                return True
         return self._trades(reserve_lots)
 
     def _trades(self, qty_lots: int) -> bool:
@@ -79,13 +81,13 @@ class _Walk:
             return not self._open_lots
         return instruction != CANCEL_RESTING
 
-    def _is_other_leg(self, order: OrderState) -> bool:
-        """Whether a leg of the same list was met before: when that one trades, this one is canceled (OCO-1)."""
+    def _is_gone_by_then(self, order: OrderState) -> bool:
+        """Whether a leg of its list was met before: that one trades or ends, and takes this one off first (OCO-1)."""
         if not is_leg(order):
             return False
         assert order.instructions is not None
-        name = (order.firm, order.instructions.list_id)
-        if name in self._lists:
+        key = (order.firm, order.instructions.list_id)
+        if key in self._lists:
             return True
-        self._lists.add(name)
+        self._lists.add(key)
         return False

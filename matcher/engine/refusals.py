@@ -11,7 +11,7 @@ from matcher.books.floor import Floor
 from matcher.books.limit_book import Account
 from matcher.books.market import Market
 from matcher.commands import CancelOrder, NewOrder, ReplaceOrder
-from matcher.contradictions import fault_of
+from matcher.contradictions import AT_ONCE, WAITING, fault_of
 from matcher.engine import bounds
 from matcher.engine.incoming import RESTING_TIMES, would_take
 from matcher.engine.incoming import slid_price_ticks as slid
@@ -20,20 +20,15 @@ from matcher.instructions import AWAITS_LIST, AWAITS_TRIGGER, LAST_TRADE, SLIDE_
 from matcher.orders import (
     AT_THE_CLOSE,
     AT_THE_OPENING,
-    FILL_OR_KILL,
     GOOD_TILL_DATE,
-    IMMEDIATE_OR_CANCEL,
     LIMIT,
     MARKET,
     MARKET_TO_LIMIT,
     PEGGED,
     PRICE_TICKS_MAX,
     QTY_LOTS_MAX,
-    STOP,
-    STOP_LIMIT,
     OrderState,
     OrdType,
-    TimeInForce,
 )
 from matcher.phases import (
     CONTINUOUS,
@@ -44,11 +39,9 @@ from matcher.phases import (
     VOLATILITY_AUCTION,
     Phase,
 )
-from matcher.rejects import Refusal, RejectReason
+from matcher.rejects import Refusal, RejectReason, untraded
 
-_STOPS: Final[tuple[OrdType, ...]] = (STOP, STOP_LIMIT)
 _STANDING: Final[tuple[OrdType, ...]] = (LIMIT, PEGGED)
-_AT_ONCE: Final[tuple[TimeInForce, ...]] = (IMMEDIATE_OR_CANCEL, FILL_OR_KILL)
 
 
 def refusal_of_new(
@@ -72,7 +65,7 @@ def refusal_of_new(
         waits: It is a leg that does not come in yet.
     """
     if market is None:
-        return RejectReason.UNKNOWN_SYMBOL, f"Symbol(55) {command.symbol} is not traded here; see the instrument list"
+        return untraded(command.symbol)
     refusal = _refusal_of_terms(command, market, floor) or _refusal_of_cl_ord_id(command, floor)
     if refusal is None and (market.is_bounded or floor.limits.any):
         refusal = bounds.refusal_of_bounds(command, None, market, floor, beside)
@@ -112,7 +105,7 @@ def refusal_of_replace(
         keeps_place: It leaves the order where it is in the queue.
     """
     if market is None:
-        return RejectReason.UNKNOWN_SYMBOL, f"Symbol(55) {command.symbol} is not traded here; see the instrument list"
+        return untraded(command.symbol)
     is_current = order is not None and order.leaves_qty_lots and order.cl_ord_id == command.orig_cl_ord_id
     refusal = (
         _refusal_of_kind(command, order if is_current else None)
@@ -201,7 +194,7 @@ def _unfit_for_phase(command: NewOrder | ReplaceOrder, phase: Phase) -> str:
         return "an order at the opening (59=2) comes too late; send another TimeInForce(59)"
     if command.time_in_force == AT_THE_CLOSE and phase == VOLATILITY_AUCTION:
         return "an order at the close (59=7) is not taken; send it when trading goes on"
-    if phase != CONTINUOUS and (command.time_in_force in _AT_ONCE or command.ord_type == MARKET_TO_LIMIT):
+    if phase != CONTINUOUS and (command.time_in_force in AT_ONCE or command.ord_type == MARKET_TO_LIMIT):
         return "nothing trades at once, as 59=3, 59=4 and 40=K ask for; send it when trading goes on"
     if phase != CONTINUOUS and instructions is not None and (instructions.min_qty_lots or instructions.post_only):
         return "nothing trades at once, so leave out MinQty(110) and post-only (18=6)"
@@ -238,9 +231,9 @@ def _refusal_of_kind(command: ReplaceOrder, order: OrderState | None) -> Refusal
     """What an order may become (REPLACE-3); one that is unknown or finished passes on to the checks of that."""
     held = order.instructions.held if order is not None and order.instructions is not None else ""
     if held == AWAITS_TRIGGER:
-        if command.ord_type not in _STOPS:
+        if command.ord_type not in WAITING:
             return RejectReason.UNSUPPORTED_ORD_TYPE, "a waiting stop stays one; send OrdType(40)=3 or 4"
-    elif command.ord_type not in (_STANDING if order is not None and held != AWAITS_LIST else _STANDING + _STOPS):
+    elif command.ord_type not in (_STANDING if order is not None and held != AWAITS_LIST else (*_STANDING, *WAITING)):
         text = "a resting order stays a limit or pegged order; send OrdType(40)=2 or P"
         return RejectReason.UNSUPPORTED_ORD_TYPE, text
     if command.time_in_force not in RESTING_TIMES and command.time_in_force != AT_THE_CLOSE:
@@ -278,9 +271,9 @@ def _refusal_of_post_only(command: NewOrder | ReplaceOrder, market: Market) -> R
 
 def _may_rest(command: NewOrder, market: Market) -> bool:
     """Whether an order may come to live, and needs room for that."""
-    if command.ord_type in _STOPS:
+    if command.ord_type in WAITING:
         return True
-    if command.time_in_force in _AT_ONCE:
+    if command.time_in_force in AT_ONCE:
         return False
     if command.ord_type != MARKET or market.phase != CONTINUOUS or command.time_in_force == AT_THE_CLOSE:
         return True

@@ -10,11 +10,12 @@ from matcher.books.floor import Floor
 from matcher.books.market import Market
 from matcher.books.trade_memory import Trade
 from matcher.engine.answer import Answer
+from matcher.engine.transitions import open_status
 from matcher.events import OperatorAnswered, TradeBusted, TradeCorrected
 from matcher.increments import TradeRevision
 from matcher.operator_commands import BustTrade, CorrectTrade
-from matcher.orders import BUY, CANCELED, FILLED, NEW, PARTIALLY_FILLED, PRICE_TICKS_MAX, OrderState, OrdStatus
-from matcher.rejects import Refusal, RejectReason
+from matcher.orders import BUY, CANCELED, FILLED, PRICE_TICKS_MAX, OrderState, OrdStatus
+from matcher.rejects import Refusal, RejectReason, untraded_on_shard
 
 
 def bust_trade(command: BustTrade, floor: Floor, answer: Answer) -> None:
@@ -66,7 +67,7 @@ def _find(command: BustTrade | CorrectTrade, market: Market | None, floor: Floor
 
 def _unknown(command: BustTrade | CorrectTrade, market: Market | None) -> Refusal:
     if market is None:
-        return RejectReason.UNKNOWN_SYMBOL, f"{command.symbol} is not traded on this shard; see the instrument list"
+        return untraded_on_shard(command.symbol)
     text = f"match {command.match_id} of {command.symbol} never was, was busted, or is too long ago to be revised"
     return RejectReason.UNKNOWN_TRADE, text
 
@@ -102,7 +103,7 @@ def _revised(order: OrderState, price_ticks: int, qty_lots: int, new_price_ticks
 
 def _status(order: OrderState, cum_qty_lots: int) -> OrdStatus:
     if order.leaves_qty_lots:
-        return PARTIALLY_FILLED if cum_qty_lots else NEW
+        return open_status(cum_qty_lots)
     return CANCELED if order.ord_status == FILLED and cum_qty_lots < order.cum_qty_lots else order.ord_status
 
 

@@ -14,6 +14,7 @@ from matcher.commands import NewOrder, OrderStatusRequest, ReplaceOrder
 from matcher.instructions import ON_BOOK, Instructions
 from matcher.orders import (
     CANCELED,
+    DAY,
     EXPIRED,
     FILLED,
     LIMIT,
@@ -73,7 +74,7 @@ def rejected(command: NewOrder) -> OrderState:
 
 
 def unknown(command: OrderStatusRequest) -> OrderState:
-    """What is said about an order that nobody knows: the request's own words, everything else empty."""
+    """What is said about an order that nobody knows: the request's own words, filled up with what says least."""
     return OrderState(
         0,
         command.session_id,
@@ -82,8 +83,8 @@ def unknown(command: OrderStatusRequest) -> OrderState:
         "",
         command.symbol,
         command.side,
-        "2",
-        "0",
+        LIMIT,
+        DAY,
         0,
         0,
         0,
@@ -175,7 +176,7 @@ def replaced(order: OrderState, command: ReplaceOrder, instructions: Instruction
         leaves_qty_lots,
         order.cum_qty_lots,
         order.cum_value,
-        _status(leaves_qty_lots, order.cum_qty_lots),
+        open_status(order.cum_qty_lots) if leaves_qty_lots else FILLED,
         instructions,
     )
 
@@ -219,7 +220,6 @@ def _at_rest(instructions: Instructions) -> Instructions:
     return replace(instructions, held=ON_BOOK, shown_qty_lots=0)
 
 
-def _status(leaves_qty_lots: int, cum_qty_lots: int) -> OrdStatus:
-    if not leaves_qty_lots:
-        return FILLED
+def open_status(cum_qty_lots: int) -> OrdStatus:
+    """OrdStatus(39) of an order of which something is left."""
     return PARTIALLY_FILLED if cum_qty_lots else NEW

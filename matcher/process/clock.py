@@ -12,18 +12,15 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC
-from datetime import time as time_of_day
 from typing import Final, Protocol
 
 from configs.instruments_file import GroupHours
 from configs.loader import Venue
-from configs.schedules import time_of_day as read_time_of_day
 from matcher.commands import Command
 from matcher.instruments import Instrument
 from matcher.operator_commands import EndTradingDay, ScheduledPhase, TimerFired
 from matcher.process.own_records import OwnRecords, SymbolCommands
-from matcher.schedule import DayEnd, PhaseBegin, last_change, last_day_end, next_change_ns, next_day_end_ns
+from matcher.schedule import DayEnd, PhaseBegin, last_change, next_change_ns, next_day_end_ns
 
 LOOK_INTERVAL_S: Final = 1.0
 """The longest time between two looks at the clock."""
@@ -53,14 +50,12 @@ class Timed(Protocol):
 class _Group:
     # What one group's hours say at a moment, computed once for all its instruments.
 
-    def __init__(self, hours: GroupHours, venue_day_end: time_of_day, now_ns: int) -> None:
-        zone = UTC if hours.day_end is None else hours.zone
-        day_end = venue_day_end if hours.day_end is None else hours.day_end
-        schedule = hours.schedule
-        self.day_end: DayEnd = last_day_end(day_end, zone, now_ns)
+    def __init__(self, venue: Venue, name: str, now_ns: int) -> None:
+        schedule = venue.hours.get(name, GroupHours()).schedule
+        self.day_end: DayEnd = venue.last_day_end(name, now_ns)
         self.change: PhaseBegin | None = last_change(schedule, now_ns) if schedule is not None else None
         next_change = next_change_ns(schedule, now_ns) if schedule is not None else None
-        next_end_ns = next_day_end_ns(day_end, zone, now_ns)
+        next_end_ns = next_day_end_ns(*venue.day_end(name), now_ns)
         self.next_ns: int = next_end_ns if next_change is None else min(next_end_ns, next_change)
 
 
@@ -92,10 +87,7 @@ class Clock:
 
     def reconfigure(self, venue: Venue) -> None:
         """Go by the hours of another configuration."""
-        day_end = read_time_of_day(venue.config.trading_day_end)
-        assert day_end is not None, "the loader has read it"
-        self._day_end: time_of_day = day_end
-        self._hours = venue.hours
+        self._venue = venue
         self._went_by = _NOTHING_YET
 
     @property
@@ -107,7 +99,7 @@ class Clock:
         """Say what is due and was not said before."""
         self._went_by = self._engine.next_deadline_ns, len(self._engine.instruments)
         names = {instrument.group for instrument in self._engine.instruments.values()}
-        groups = {name: _Group(self._hours.get(name, GroupHours()), self._day_end, now_ns) for name in sorted(names)}
+        groups = {name: _Group(self._venue, name, now_ns) for name in sorted(names)}
         self._next_ns = min((group.next_ns for group in groups.values()), default=now_ns + _SECOND_NS)
         deadlines = self._engine.deadlines_due(now_ns)
         batch = []

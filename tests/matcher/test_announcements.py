@@ -6,12 +6,18 @@ import pytest
 from bus.streams import ForeignStream
 from configs.limits import FirmLimits, SessionLimits
 from configs.loader import FirmConfig, SessionConfig, Venue, VenueConfig
+from matcher.commands import GatewayStarted, NewOrder
+from matcher.engine.engine import Engine
 from matcher.instruments import Increment, Instrument, TradingRules
-from matcher.operator_commands import DefineInstrument, Limits, SetLimits
+from matcher.operator_commands import DefineInstrument, EndTradingDay, Limits, SetLimits
+from matcher.orders import DAY, LIMIT
 from matcher.process.announcements import announcements
+from matcher.process.clock import Clock
 from matcher.process.own_records import SymbolCommands
 
 NOW_NS = 5
+DAY_BEFORE = "19691231"
+"""The trading day that ended last at NOW_NS."""
 A = Instrument("A", Increment(1, 2), Increment(1, 0), 100, "USD", 0)
 B = Instrument("B", Increment(1, 2), Increment(1, 0), 100, "USD", 0, "G", TradingRules(price_band_bps=100))
 ELSEWHERE = Instrument("E", Increment(1, 2), Increment(1, 0), 100, "USD", 1)
@@ -42,12 +48,36 @@ def define(instrument: Instrument) -> SymbolCommands:
     return instrument.symbol, [DefineInstrument("", NOW_NS, instrument.symbol, instrument)]
 
 
+def begin(instrument: Instrument) -> SymbolCommands:
+    """What defines an instrument that was not there before."""
+    symbol, commands = define(instrument)
+    return symbol, [*commands, EndTradingDay(symbol, NOW_NS, DAY_BEFORE)]
+
+
 def set_limits(*lines: tuple[str, str, Limits]) -> SymbolCommands:
     return "", [SetLimits("", NOW_NS, "", firm, session_id, limits) for firm, session_id, limits in lines]
 
 
 def test_a_new_log_is_told_of_every_instrument_of_its_shard() -> None:
-    assert announced(venue(A, ELSEWHERE, B)) == [define(A), define(B)]
+    assert announced(venue(A, ELSEWHERE, B)) == [begin(A), begin(B)]
+
+
+def test_a_new_instrument_comes_with_the_last_end_of_its_trading_day() -> None:
+    """DAY-1: what the clock says some ms later ends no DAY order that came in between."""
+    engine = Engine(0, orders_max=10, finished_orders_max=10)
+    [(symbol, commands)] = announced(venue(A))
+    engine.apply_record("matcher-0", 1, 1, [GatewayStarted("matcher-0", NOW_NS), *commands], 1)
+    head = ("FIX.4.4:F1", 1, 1, 0, NOW_NS, "F", symbol)
+    engine.apply(NewOrder(*head, "o1", "", "1", LIMIT, DAY, 100, 10), 2)
+    clock = Clock(engine, venue(A))
+    said = [command for _, commands in clock.due(NOW_NS) for command in commands]
+    assert said == [EndTradingDay(symbol, NOW_NS, DAY_BEFORE)]
+    assert engine.apply(said[0], 3).events == []
+    assert engine.live_order_count == 1
+
+
+def test_an_instrument_of_an_operator_keeps_its_trading_day() -> None:
+    assert announced(venue(A), defined=(A,)) == [define(A)]
 
 
 def test_what_the_log_has_is_not_announced_again() -> None:

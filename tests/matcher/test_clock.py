@@ -6,6 +6,7 @@ import pytest
 
 from configs.instruments_file import GroupHours
 from configs.loader import Venue, VenueConfig
+from matcher.engine.engine import Engine
 from matcher.instruments import Increment, Instrument
 from matcher.operator_commands import EndTradingDay, ScheduledPhase, TimerFired
 from matcher.phases import CLOSED, CLOSING_AUCTION, CONTINUOUS
@@ -140,6 +141,30 @@ def test_a_clock_that_is_set_forward_says_the_newest_of_each() -> None:
         ScheduledPhase("A", ns("07T12:00"), ns("07T09:00"), "3", 0, 0, 0),
         EndTradingDay("B", ns("07T12:00"), "20260106"),
     ]
+
+
+def test_a_new_leader_whose_clock_was_set_back_changes_nothing_that_was_said() -> None:
+    """It says the newest that it knows of, which is older than what holds: phases, days and deadlines only go on."""
+    engine = Engine(0, [instrument("A", "STOCKS"), instrument("B", "")], orders_max=10, finished_orders_max=10)
+    events = []
+
+    def lead(*times: str) -> None:
+        clock = Clock(engine, VENUE, draw_seed=lambda: SEED)
+        for now in times:
+            for _, commands in clock.due(ns(now)):
+                for command in commands:
+                    output = engine.apply(command, engine.last_input_seq + 1)
+                    events.extend([*output.events, *(each.phase for each in output.increments if each.phase)])
+
+    lead("05T16:00", "05T17:30")
+    held, engine_hash, before = engine.phase_of("A"), engine.state_hash(), len(events)
+    lead("05T12:00", "05T08:00", "04T12:00")
+    assert (engine.phase_of("A"), engine.trading_date("A"), len(events)) == (held, "20260104", before)
+    lead("05T17:31")
+    assert len(events) == before
+    lead("05T18:00")
+    assert engine.trading_date("A") == "20260105"
+    assert engine.state_hash() != engine_hash
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ FOK_NOT_FILLED = "(the book cannot fill all of this FillOrKill order (59=4) at o
 
 
 def test_one_trade_in_every_field() -> None:
+    """ORDER-3: the incoming side is told first."""
     desk = Desk()
     engine = desk.engine
     engine.apply(NewOrder("FIX.4.4:B1", 3, 7, 6, 111, "B", "TEST", "b1", "acc-b", SELL, "2", "1", 101, 10), 5)
@@ -93,6 +94,7 @@ def test_an_order_that_crosses_nothing_rests() -> None:
 
 
 def test_best_price_first_then_oldest_first_at_the_resting_price() -> None:
+    """MATCH-1, MATCH-3."""
     desk = Desk()
     desk.new("s1", SELL, 5, 102, session="B1")
     desk.new("s2", SELL, 5, 101, session="B1")
@@ -297,6 +299,18 @@ def test_status_tells_of_live_and_finished_orders_by_any_of_their_cl_ord_ids() -
     desk.cancel("c1", "a2", BUY)
     for cl_ord_id in ("a1", "a2", "c1"):
         assert desk.status(cl_ord_id, BUY) == ["A1 status known #1 a2 0+0/8 CANCELED"]
+
+
+def test_an_order_that_is_sent_again_is_answered_with_the_state_of_the_first() -> None:
+    """RESEND-1: by any ClOrdID that led to it, live or finished, whatever the repeat says; nothing is entered."""
+    desk = Desk()
+    assert desk.new("a1", BUY, 10, 100, poss_resend=True) == ["A1 accepted #1 a1 0+10/10 NEW"]
+    assert desk.new("a1", SELL, 3, 99, session="A2", poss_resend=True) == ["A2 status known #1 a1 0+10/10 NEW"]
+    desk.replace("a2", "a1", BUY, 8, 100)
+    desk.cancel("c1", "a2", BUY)
+    for cl_ord_id in ("a1", "a2", "c1"):
+        assert desk.new(cl_ord_id, BUY, 10, 100, poss_resend=True) == ["A1 status known #1 a2 0+0/8 CANCELED"]
+    assert desk.new("a1", BUY, 1, 100, session="B1", poss_resend=True) == ["B1 accepted #2 a1 0+1/1 NEW"]
 
 
 def test_status_of_an_unknown_order_echoes_the_request_and_changes_nothing() -> None:

@@ -23,6 +23,7 @@ OF_THE_GATEWAY = {
     RejectReason.INVALID_CL_ORD_ID,
     RejectReason.UNSUPPORTED_SIDE,
     RejectReason.THROTTLED,
+    RejectReason.HELD_TOO_LONG,
 }
 """Refusals that no engine gives by itself."""
 

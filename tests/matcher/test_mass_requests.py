@@ -1,5 +1,7 @@
 """Many orders at once: canceled by q, reported by AF."""
 
+import pytest
+
 from matcher.commands import QuoteEntry
 from matcher.orders import AT_THE_CLOSE, BUY, PEGGED, SELL, STOP
 from tests.matcher.venue_desk import VenueDesk, leg
@@ -104,3 +106,25 @@ def test_nothing_to_report_is_told_in_one_row() -> None:
     desk = VenueDesk()
     assert desk.mass_status("7") == ["A1 status none of 0 last"]
     assert desk.mass_status("1", symbol="NONE") == ["A1 status none of 0 last"]
+
+
+@pytest.mark.parametrize(("others", "replaces"), [(20, 2), (0, 9)], ids=["a full book", "a long past"])
+def test_a_firm_is_found_by_its_names_or_in_the_books_whichever_are_fewer(others: int, replaces: int) -> None:
+    """MASS-1, STATUS-1: nobody else's orders, each once however many ClOrdIDs led to it, the sides of quotes too."""
+    desk = VenueDesk()
+    desk.new("a0", BUY, 1, 90)
+    for number in range(replaces):
+        desk.replace(f"a{number + 1}", f"a{number}", BUY, 1, 90)
+    for number in range(others):
+        desk.new(f"b{number}", BUY, 1, 90, session="B1")
+    desk.new("gone", BUY, 1, 90)
+    desk.cancel("c", "gone", BUY)
+    desk.quote(QuoteEntry("q", "TEST", 90, 1, 110, 1))
+    bid = others + 3
+    assert desk.mass_status("7") == [
+        f"A1 status #1 a{replaces} 0+1/1 NEW of 3",
+        f"A1 status #{bid} q 0+1/1 NEW of 3",
+        f"A1 status #{bid + 1} q 0+1/1 NEW of 3 last",
+    ]
+    assert desk.mass_cancel()[-1] == "A1 mass cancel done 3"
+    assert desk.mass_status("7") == ["A1 status none of 0 last"]

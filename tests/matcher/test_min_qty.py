@@ -12,6 +12,7 @@ from matcher.instructions import (
 )
 from matcher.orders import BUY, FILL_OR_KILL, IMMEDIATE_OR_CANCEL, MARKET, SELL
 from tests.matcher.desk import Desk
+from tests.matcher.venue_desk import VenueDesk, leg
 
 MIN_NOT_FILLED = "(the book cannot fill MinQty(110) of this order at once)"
 FOK_NOT_FILLED = "(the book cannot fill all of this FillOrKill order (59=4) at once)"
@@ -46,6 +47,24 @@ def test_min_qty_of_immediate_and_market_orders() -> None:
         f"A1 canceled {MIN_NOT_FILLED} #4 m 0+0/9 CANCELED"
     ]
     assert len(desk.new("n", BUY, 9, ord_type=MARKET, min_qty_lots=8)) == 6
+
+
+@pytest.mark.parametrize("instruction", [CANCEL_INCOMING, DECREMENT_BOTH])
+def test_a_leg_that_is_gone_by_then_stands_in_nobodys_way(instruction: SelfMatchInstruction) -> None:
+    """
+    MIN-1, OCO-1: the first leg, of another party of the firm, trades and takes the second off the book.
+
+    So the second, of the own party, is never met, and the 3 of firm B behind it can be reached.
+    """
+    desk = VenueDesk()
+    desk.new_list("L", "1", leg("x", SELL, 5, 101, self_match_id="y"), leg("y", SELL, 5, 101))
+    desk.new("s", SELL, 3, 102, session="B1")
+    asked = desk.new("m", BUY, 9, 102, min_qty_lots=8, self_match_instruction=instruction)
+    assert [line for line in asked if "canceled" in line or "incoming" in line] == [
+        "A1 filled 5@101 match 1 incoming #4 m 5+4/9 PARTIALLY_FILLED",
+        "canceled (L) #2 y 0+0/5 CANCELED",
+        "A1 filled 3@102 match 2 incoming #4 m 8+1/9 PARTIALLY_FILLED",
+    ]
 
 
 def test_min_qty_says_nothing_in_a_replace() -> None:

@@ -122,6 +122,7 @@ def test_what_just_fits_is_one_increment_bids_first_and_best_first() -> None:
 
 
 def test_one_entry_more_is_two_increments() -> None:
+    """ORDER-5."""
     market = Market()
     for price_ticks in range(1, INCREMENT_ENTRIES_MAX + 2):
         market.enter(BUY, price_ticks, 1)

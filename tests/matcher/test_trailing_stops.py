@@ -1,7 +1,7 @@
 """Stops that follow their trigger price at a distance, one way only (TRAIL-1, TRAIL-2)."""
 
-from matcher.instructions import BASIS_POINTS, BEST_BID, REFERENCE_PRICE, TICKS
-from matcher.orders import BUY, SELL, STOP, STOP_LIMIT
+from matcher.instructions import BASIS_POINTS, BEST_BID, DOWN, MID_PRICE_PEG, REFERENCE_PRICE, TICKS
+from matcher.orders import BUY, PEGGED, SELL, STOP, STOP_LIMIT
 from tests.matcher.desk import Desk
 
 
@@ -113,3 +113,23 @@ def test_a_smaller_quantity_leaves_a_trailing_stop_where_it_is() -> None:
     assert again == ["A1 replaced t #3 r 0+4/4 NEW waits T stop 107"]
     anew = desk.replace("s", "r", SELL, 4, 1, ord_type=STOP_LIMIT, **trail)
     assert anew == ["A1 replaced r #3 s 0+4/4 NEW waits T stop 105"]
+
+
+def test_a_trailing_stop_follows_a_best_price_that_a_pegged_order_moved() -> None:
+    """TRAIL-2, ORDER-2: in the same round, before the stops of the next one bring that price back."""
+    desk = Desk()
+    desk.trade(100)
+    desk.new("b", BUY, 5, 100, session="B1")
+    desk.new("low", BUY, 5, 98, session="B1")
+    desk.new("offer", SELL, 5, 102, session="B1")
+    desk.new("p", BUY, 5, ord_type=PEGGED, peg_price_type=MID_PRICE_PEG, peg_offset_ticks=-1)
+    buy_low = {"trigger_price_type": BEST_BID, "trigger_direction": DOWN, "stop_price_ticks": 99}
+    desk.new("d", BUY, 5, 101, ord_type=STOP_LIMIT, **buy_low)
+    trail = {"trail_offset": 3, "trail_offset_type": TICKS, "trigger_price_type": BEST_BID, "reports_moves": True}
+    assert desk.new("t", BUY, 5, ord_type=STOP, **trail)[0].endswith("stop 103")
+    assert desk.new("s", SELL, 5, 100, session="C1")[-2:] == [
+        "restated 3 #8 t 0+5/5 NEW waits T stop 102",
+        "triggered #7 d 0+5/5 NEW",
+    ]
+    assert desk.levels[0][0] == (101, 5, 1)
+    assert stop_of(desk, "t", BUY) == 102

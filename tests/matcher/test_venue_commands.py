@@ -143,7 +143,9 @@ async def test_the_configuration_is_in_the_log_before_the_matcher_answers_anythi
     assert await house.commands() == [
         BEGIN,
         DefineInstrument("", 0, "A", A),
+        end_of_day("A"),
         DefineInstrument("", 0, "B", B),
+        end_of_day("B"),
         SetLimits("", 0, "", "F", "", Limits(self_match_instruction="0")),
     ]
     assert await last_seq(house.bus, "EXEC0") == 1  # its epoch
@@ -194,13 +196,13 @@ async def test_what_an_operator_changed_outlives_a_restart_until_the_file_says_s
         await soon(lambda: service.engine.limits[("F", "")] == Limits(open_orders_max=7, is_blocked=True))
 
 
-async def test_the_last_end_of_day_is_repeated_by_each_leader(house: House) -> None:
-    for lives in (1, 2):
+async def test_the_last_end_of_day_comes_with_a_definition_and_is_repeated_by_each_leader(house: House) -> None:
+    for said in (2, 3):
         async with house.matching(venue(A)):
             async with asyncio.timeout(20):
-                while len(ends := await house.ends_of_day()) < lives:
+                while len(ends := await house.ends_of_day()) < said:
                     pass
-    assert ends == [end_of_day("A")] * 2
+    assert ends == [end_of_day("A")] * 3
 
 
 async def test_an_order_good_till_a_time_expires_when_that_comes_though_nobody_asks(house: House) -> None:

@@ -70,6 +70,88 @@ async def test_fix_42_fills_are_fills(account):
     assert (account.fills["1"], account.violations, account.orders) == (2, [], {})
 
 
+def filled(account: Account) -> LiveOrder:
+    """An order for 10 of which 4 were filled."""
+    order = accepted(account)
+    account.on_answer(report("F", t17="e1", t32="4", t14="4", t151="6"))
+    return order
+
+
+BUST = {"t17": "e2", "t19": "e1", "t32": "4", "t14": "0", "t151": "6"}
+
+
+@pytest.mark.parametrize(
+    ("revision", "left"),
+    [
+        (report("H", **BUST), 0),
+        (report("0", **BUST, t20="1"), 0),
+        (report("G", **BUST | {"t32": "3", "t14": "3"}), 3),
+        (report("1", **BUST | {"t32": "3", "t14": "3"}, t20="2"), 3),
+        (report("G", **BUST | {"t14": "4"}), 4),
+    ],
+    ids=["bust", "bust in FIX 4.2", "correction", "correction in FIX 4.2", "correction of the price"],
+)
+async def test_what_the_operator_takes_back_of_a_fill_is_not_open_again(account, revision, left):
+    order = filled(account)
+
+    assert account.on_answer(revision) is None
+    assert (order.cum_lots, order.leaves_lots, account.position_lots("AAPL")) == (left, 6, left)
+
+    account.on_answer(report("C", t14=str(left), t151="0"))
+    assert (account.violations, account.orders) == ([], {})
+    assert (account.filled_lots["AAPL"], account.canceled_lots["AAPL"]) == (left, 10 - left)
+
+
+async def test_a_fill_of_a_finished_order_may_be_revised(account):
+    filled(account)
+    account.on_answer(report("F", t17="e3", t32="6", t14="10", t151="0"))
+
+    account.on_answer(report("G", t19="e3", t32="5", t14="9", t151="0"))
+    account.on_answer(report("H", t19="e3", t32="5", t14="4", t151="0"))
+
+    assert (account.violations, account.position_lots("AAPL")) == ([], 4)
+    assert (account.filled_lots["AAPL"], account.canceled_lots["AAPL"]) == (4, 6)
+
+
+async def test_a_replace_makes_open_again_what_was_taken_back(account):
+    order = filled(account)
+    account.on_answer(report("H", **BUST))
+    account.replace("r1", order, 18950, msg_seq_num=3, sent_ns=88)
+
+    account.on_answer(report("5", "r1", t41="o1", t151="10"))
+
+    assert (account.violations, order.leaves_lots) == ([], 10)
+
+
+@pytest.mark.parametrize(
+    "revision",
+    [
+        report("H", **BUST | {"t19": "e9"}),
+        report("H", **BUST | {"t32": "3", "t14": "1"}),
+        report("H", **BUST | {"t14": "1"}),
+        report("H", **BUST | {"t151": "10"}),
+        report("G", **BUST | {"t32": "5", "t14": "5"}),
+    ],
+    ids=["of no fill", "of less than the fill", "CumQty does not follow", "open again", "of more than the fill"],
+)
+async def test_a_revision_that_does_not_follow_is_a_violation(account, revision):
+    filled(account)
+
+    account.on_answer(revision)
+
+    assert account.violation_count == 1
+
+
+async def test_only_the_newest_fills_may_be_revised(account, monkeypatch):
+    monkeypatch.setattr("simulators.bot_account.FILLS_REMEMBERED_MAX", 1)
+    filled(account)
+    account.on_answer(report("F", t17="e3", t32="1", t14="5", t151="5"))
+
+    account.on_answer(report("H", **BUST | {"t151": "5", "t14": "1"}))
+
+    assert account.violations == ["150=H of 4 lots of e1, which is no fill"]
+
+
 async def test_what_a_cancel_takes_away_is_booked(account):
     order = accepted(account)
     account.on_answer(report("F", t32="4", t14="4", t151="6"))

@@ -11,13 +11,21 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from bus.connection import Bus
-from bus.records import decode_events, decode_exec, decode_ord, encode_ord
+from bus.records import OrdRecord, decode_events, decode_exec, decode_ord, encode_ord
 from bus.streams import ensure_shard, last_seq
 from bus.subjects import ord_subject
 from configs.loader import Venue, load
 from matcher.commands import Command, GatewayStarted, NewOrder
 from matcher.events import OrderFilled, TradeBusted, TradeCorrected
-from matcher.operator_commands import BustTrade, Limits, OperatorRequest, SetLimits, SetPhase
+from matcher.operator_commands import (
+    BustTrade,
+    DefineInstrument,
+    EndTradingDay,
+    Limits,
+    OperatorRequest,
+    SetLimits,
+    SetPhase,
+)
 from matcher.phases import CLOSING_AUCTION, CONTINUOUS, HALT
 from matcher.process.metrics import MatcherMetrics
 from matcher.process.service import MatcherService
@@ -77,13 +85,18 @@ class House:
         await store(self.bus, ord_subject(shard, symbol), record)
         await until(lambda: self.matchers[shard].engine.match_count(symbol) > 0, 10)
 
-    async def ordered(self, shard: int = 0) -> list[OperatorRequest]:
-        """The operator's commands in the log."""
+    async def records(self, shard: int = 0) -> list[OrdRecord]:
+        """The operator's records in the log."""
         messages = await read_messages(self.bus, f"ORD{shard}", await last_seq(self.bus, f"ORD{shard}"))
         records = [record for each in messages if (record := decode_ord(each.payload)).gateway_id == OPERATOR]
         assert [record.record_number for record in records] == [1] * len(records)
         boots = [record.boot for record in records]
         assert boots == sorted(set(boots))
+        return records
+
+    async def ordered(self, shard: int = 0) -> list[OperatorRequest]:
+        """The operator's commands in the log."""
+        records = await self.records(shard)
         return [each for record in records for each in record.commands if isinstance(each, OperatorRequest)]
 
     async def told(self, kind: type, shard: int = 0) -> list[object]:
@@ -227,6 +240,9 @@ async def test_an_instrument_is_defined_at_run_time_and_then_known_by_its_symbol
     assert await house.operator("define", path) == (0, "NEW: defined on shard 1\n", "")
     instrument = house.matchers[1].engine.instruments["NEW"]
     assert (instrument.group, instrument.rules.price_band_bps, instrument.shard) == ("FUNDS", 500, 1)
+    [record] = await house.records(1)
+    assert [type(command) for command in record.commands] == [GatewayStarted, DefineInstrument, EndTradingDay]
+    assert house.matchers[1].engine.trading_date("NEW") == record.commands[2].trading_date  # type: ignore[union-attr]
     assert (await house.operator("halt", "NEW"))[0] == 0
     assert (await house.operator("reference-price", "NEW", "10.05"))[0] == 0
     path.write_text(NEW.replace("500", "600"))
