@@ -3,7 +3,8 @@ Ordered, durable publishing to a log: two ways, for its two kinds of writer.
 
 `WindowPublisher` is for ORD, where many gateways write. It keeps a bounded window of records on their way; when one
 fails, or its acknowledgement is late, the whole window goes out again in order (go-back-N). Repeats and holes in the
-log are harmless, because a matcher takes only the record numbered one above the last.
+log are harmless, because a matcher takes only the record numbered one above the last. For the same reason a record may
+be written anew under its number while nobody knows whether it is stored: of its versions the first in the log counts.
 
 `ChainPublisher` is for EXEC, where one leader writes. Each write expects to be the next of the stream
 (Nats-Expected-Last-Sequence), so the stream itself keeps a second writer out. After a failure the tail is read back to
@@ -33,12 +34,18 @@ _RETRY_S: Final = 0.05
 _RETRY_MAX_S: Final = 1.0
 
 
-class _Sent(msgspec.Struct):
+class Sent(msgspec.Struct):
+    """A record on its way: what `WindowPublisher.rewrite` is told about."""
+
     subject: str
     payload: bytes
     on_durable: Callable[[], None]
+    published_at: float
+    """When it was first sent, as the event loop counts."""
     acked: bool = False
     sent_at: float = 0.0
+    seq: int = 0
+    """Its stream sequence, once it is stored; if it was stored more than once, one of them."""
 
 
 class WindowPublisher:
@@ -56,11 +63,13 @@ class WindowPublisher:
         self._window_max = window_max
         self._on_room = on_room
         self._on_latency = on_latency
-        self._window: deque[_Sent] = deque()
+        self._window: deque[Sent] = deque()
         self._attempt = 0
         self._rewinding = False
         self._retry_s = _RETRY_S
         self._loop = asyncio.get_running_loop()
+        self.failure: PubFailure | None = None
+        """The last one, if nothing was acknowledged since."""
 
     @property
     def has_room(self) -> bool:
@@ -72,17 +81,34 @@ class WindowPublisher:
         """Records published but not known to be durable."""
         return len(self._window)
 
-    def publish(self, subject: str, payload: bytes, on_durable: Callable[[], None]) -> None:
-        """Send the next record; `on_durable` is called once it and all before it are stored."""
+    @property
+    def oldest_at(self) -> float | None:
+        """When the oldest record that is not known to be durable was first sent, as the event loop counts."""
+        return self._window[0].published_at if self._window else None
+
+    def publish(self, subject: str, payload: bytes, on_durable: Callable[[], None]) -> Sent:
+        """Send the next record; `on_durable` is called once it and all before it are stored, in whatever version."""
         assert self.has_room
-        assert len(payload) <= self._bus.payload_bytes_max, (
-            f"a record of {len(payload)} bytes is too large for {subject}"
-        )
-        sent = _Sent(subject, payload, on_durable)
+        self._check_size(subject, payload)
+        sent = Sent(subject, payload, on_durable, self._loop.time())
         self._window.append(sent)
         self._send(sent)
+        return sent
 
-    def _send(self, sent: _Sent) -> None:
+    def rewrite(self, sent: Sent, payload: bytes) -> None:
+        """
+        Send something else from now on in a record's place, under the same number; a former version may be stored.
+
+        Whoever reads the log takes the first version that it finds, so each must answer for the same requests.
+        """
+        self._check_size(sent.subject, payload)
+        sent.payload = payload
+
+    def _check_size(self, subject: str, payload: bytes) -> None:
+        bytes_max = self._bus.payload_bytes_max
+        assert len(payload) <= bytes_max, f"a record of {len(payload)} bytes is too large for {subject}"
+
+    def _send(self, sent: Sent) -> None:
         attempt = self._attempt
         sent.acked = False
         sent.sent_at = self._loop.time()
@@ -93,8 +119,9 @@ class WindowPublisher:
             if isinstance(answer, PubFailure):
                 self._rewind(answer)
             else:
-                sent.acked = True
+                sent.acked, sent.seq = True, answer.seq
                 self._retry_s = _RETRY_S
+                self.failure = None
                 self._on_latency(self._loop.time() - sent.sent_at)
                 self._advance()
 
@@ -108,6 +135,7 @@ class WindowPublisher:
 
     def _rewind(self, failure: PubFailure) -> None:
         log.warning("ord_window_rewound", records=len(self._window), code=failure.code, why=failure.description)
+        self.failure = failure
         self._attempt += 1
         self._rewinding = True
         self._loop.call_later(self._retry_s, self._resend)
@@ -189,6 +217,24 @@ class ChainPublisher:
         self._window.append(link)
         if not self._recovering:
             self._send(link)
+
+    @property
+    def end_seq(self) -> int:
+        """Stream sequence of the last record that was given to `publish`, or of the one before the first."""
+        return self._end_seq
+
+    async def settle(self) -> None:
+        """
+        Wait until all is stored.
+
+        Raises:
+            Fenced: Another writer has taken over.
+        """
+        while self._window and not self.failed.done():
+            self._room.clear()
+            await self._room.wait()
+        if self.failed.done():
+            self.failed.result()
 
     def _send(self, link: _Link) -> None:
         attempt = self._attempt

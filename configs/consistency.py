@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ def contradictions(venue: "Venue") -> Iterator[str]:
         yield "TLS needs both gateway.tls_certificate and gateway.tls_key; give both or neither"
     if config.gateway.tls_certificate and config.gateway.engine != "native":
         yield 'only the native engine speaks TLS; set gateway.engine = "native"'
+    if config.gateway.silence_max_ms <= config.gateway.doubt_after_ms:
+        yield "gateway.silence_max_ms is not above gateway.doubt_after_ms; sessions are told before they are logged out"
     yield from _of_firms(venue)
     yield from _of_gateways(venue)
 
@@ -39,9 +42,9 @@ def is_loopback(host: str) -> bool:
 
 
 def _of_ports(config: "VenueConfig") -> Iterator[str]:
-    last_port = config.matcher.metrics_port_base + config.shards - 1
+    last_port = config.matcher.metrics_port_base + config.shards * (config.matcher.standbys + 1) - 1
     if config.matcher.metrics_port_base and last_port > 65_535:
-        yield f"the last shard's metrics port would be {last_port}; lower matcher.metrics_port_base"
+        yield f"the last matcher's metrics port would be {last_port}; lower matcher.metrics_port_base"
     fix_ports: dict[int, str] = {}
     for name, port in _fix_ports(config):
         if port in fix_ports:
@@ -63,8 +66,10 @@ def _other_ports(config: "VenueConfig") -> Iterator[tuple[str, int]]:
     yield from ((f"gateway {each.id}'s metrics_port", each.metrics_port) for each in config.gateway.further)
     yield "marketdata.metrics_port", config.marketdata.metrics_port
     if config.matcher.metrics_port_base:
-        for shard in range(config.shards):
-            yield f"the metrics port of shard {shard}", config.matcher.metrics_port_base + shard
+        matchers = product(range(1, config.matcher.standbys + 2), range(config.shards))
+        for place, (replica, shard) in enumerate(matchers):
+            whose = f"shard {shard}" if replica == 1 else f"shard {shard}, replica {replica}"
+            yield f"the metrics port of {whose}", config.matcher.metrics_port_base + place
     try:
         url = urlsplit(config.nats.url)
         port = url.port or NATS_PORT

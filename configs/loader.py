@@ -8,6 +8,7 @@ The typed configuration: one frozen struct per section of the TOML file, every d
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, time, tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -25,8 +26,10 @@ from configs.instruments_file import (
     units_text,
 )
 from configs.limits import FirmLimits, SessionLimits, ThrottleLines, limits_of
+from configs.schedules import time_of_day
 from matcher.instruments import Instrument
 from matcher.operator_commands import Limits
+from matcher.schedule import DayEnd, last_day_end
 
 ONE_MACHINE: Final = Path(__file__).parent / "one-machine.toml"
 """The shipped configuration: a whole venue on one machine, example credentials, loopback only."""
@@ -102,6 +105,12 @@ class GatewayConfig(_Section, frozen=True):
     """Commands in one ORD record at most; 500 of the longest fit into a NATS server's default payload of 1 MB."""
     pending_commands_max: Count = 50_000
     """Commands of one shard that may wait for JetStream; beyond it the gateway stops reading from its sessions."""
+    doubt_after_ms: Count = 1000
+    """How long a request may wait for JetStream and the matcher before its session is told so, by News(B)."""
+    hold_max_ms: Annotated[int, Meta(ge=0)] = 5000
+    """A request that would add risk, and that JetStream has not taken by then, is refused; 0: done, however late."""
+    silence_max_ms: Count = 30_000
+    """How long a request may wait before order sessions are logged out, and may not log on until there are answers."""
     outbound_messages_max: Count = 100_000
     """Messages that may wait for one slow session before it is disconnected; they then wait in its store."""
     throttle: ThrottleLines = ThrottleLines()
@@ -114,11 +123,17 @@ class MatcherConfig(_Section, frozen=True):
     """The matchers, one per shard."""
 
     metrics_port_base: AnyPort = 9470
-    """Shard k serves its metrics on this port plus k; 0: any free port."""
+    """Shard k serves its metrics on this port plus k, and its standbys plus so many shards each; 0: any free port."""
     batch_records_max: Count = 256
     """ORD records answered by one EXEC record at most."""
     snapshot_every_inputs: Count = 50_000
     """ORD records between two snapshots."""
+    standbys: Annotated[int, Meta(ge=0, le=8)] = 0
+    """Matchers of each shard that stand by, ready to take over."""
+    heartbeat_ms: Annotated[int, Meta(ge=10)] = 100
+    """How often a standby asks whether the leader is there."""
+    takeover_after_ms: Annotated[int, Meta(ge=50)] = 1000
+    """How long a leader may be silent; the death of its process is noticed at once."""
     orders_max: Annotated[int, Meta(ge=1, le=10**8)] = 2_000_000
     """Live orders in one shard; beyond it a new one is refused with BOOK_FULL."""
     finished_orders_max: Count = 250_000
@@ -228,13 +243,22 @@ class Venue(msgspec.Struct, frozen=True):
             replace(firm, sessions=tuple(each for each in firm.sessions if gateway_id in self.gateways_of(each)))
             for firm in self.config.firms
         )
-        gateway = self.config.gateway
-        for each in gateway.further:
-            if each.id == gateway_id:
-                gateway = replace(
-                    gateway, id=each.id, fix_host=each.fix_host, fix_port=each.fix_port, metrics_port=each.metrics_port
-                )
+        places = {each.id: each for each in self._gateway_places()}
+        here = places.pop(gateway_id)
+        gateway = replace(
+            self.config.gateway,
+            id=gateway_id,
+            fix_host=here.fix_host,
+            fix_port=here.fix_port,
+            metrics_port=here.metrics_port,
+            further=tuple(places.values()),
+        )
         return replace(self, config=replace(self.config, gateway=gateway, firms=firms))
+
+    def _gateway_places(self) -> Iterator[FurtherGateway]:
+        first = self.config.gateway
+        yield FurtherGateway(first.id, first.fix_port, first.fix_host, first.metrics_port)
+        yield from first.further
 
     def limits(self) -> dict[tuple[str, str], Limits]:
         """By firm and session (empty for the firm as a whole): the limits of those that have some."""
@@ -254,6 +278,19 @@ class Venue(msgspec.Struct, frozen=True):
                 throttles |= {f"{version}:{session.comp_id}": throttle for version in session.versions}
         return throttles
 
+    def day_end(self, group: str) -> tuple[time, tzinfo]:
+        """When the trading day of a group's instruments ends, and in which zone that is told."""
+        hours = self.hours.get(group, GroupHours())
+        if hours.day_end is not None:
+            return hours.day_end, hours.zone
+        end = time_of_day(self.config.trading_day_end)
+        assert end is not None, "`load` has read it"
+        return end, UTC
+
+    def last_day_end(self, group: str, now_ns: int) -> DayEnd:
+        """The newest end of a trading day of a group's instruments that is not ahead."""
+        return last_day_end(*self.day_end(group), now_ns)
+
     def units_of(self, shard: int) -> dict[str, str]:
         """What the numbers in a shard's logs mean, by symbol: the sizes of tick and lot."""
         return {symbol: units_text(self.instruments[symbol]) for symbol in self.symbols_of(shard)}
@@ -265,6 +302,11 @@ class Venue(msgspec.Struct, frozen=True):
     def symbols_of(self, shard: int) -> list[str]:
         """The symbols that one shard matches, in the order of the file."""
         return [symbol for symbol, instrument in self.instruments.items() if instrument.shard == shard]
+
+
+def replica_name(shard: int, replica: int) -> str:
+    """The name of a matcher's process: `matcher-0` is the first of its shard, `matcher-0-2` the second."""
+    return f"matcher-{shard}" if replica == 1 else f"matcher-{shard}-{replica}"
 
 
 def load(path: Path) -> Venue:

@@ -16,7 +16,7 @@ from bus.reader import LogReader
 from bus.records import RecordError, decode_events, decode_exec
 from bus.streams import last_seq
 from bus.subjects import exec_stream
-from gateway.executions import ADMISSION_PATIENCE_S, ExecutionsBroken
+from gateway.executions import ADMISSION_PATIENCE_S, AWAITING_HINT, ExecutionsBroken
 from matcher.events import GatewayAdmitted, InstrumentDefined
 from matcher.instruments import Instrument
 
@@ -59,7 +59,7 @@ async def learn(bus: Bus, after: Sequence[int], *, gateway_id: str, boot: int) -
                 task.result()
             if waiting:
                 shards = sorted(learning[task] for task in waiting)
-                log.warning("gateway_awaits_matchers", shards=shards, hint="is a matcher running for each of them?")
+                log.warning("gateway_awaits_matchers", shards=shards, hint=AWAITING_HINT)
     finally:
         for task in waiting:
             task.cancel()

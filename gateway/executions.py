@@ -22,6 +22,7 @@ from bus.records import RecordError, decode_events, decode_exec
 from bus.streams import last_seq
 from bus.subjects import exec_stream
 from gateway import sent_marks
+from gateway.catch_up import CatchUp
 from gateway.fix_outbound import Report, ReportError, Reports
 from gateway.metrics import GatewayMetrics
 from gateway.sent_marks import AlreadySent, SentMark
@@ -32,8 +33,12 @@ from sessions.port import Engine
 log = structlog.get_logger()
 
 MARK_INTERVAL_S: Final = 1.0
+JOIN_LOOK_S: Final = 0.001
 ADMISSION_PATIENCE_S: Final = 5.0
 """After each of these, a gateway that no matcher has answered says which it waits for."""
+AWAITING_HINT: Final = (
+    "is a matcher running for each of them? if so, this clock is behind that of an earlier life, and its marks are lost"
+)
 
 
 class ExecutionsBroken(Exception):
@@ -63,6 +68,7 @@ class Executions:
         marks_path: Path,
         metrics: GatewayMetrics,
         on_defined: Callable[[Instrument], None] = lambda _instrument: None,
+        on_answered: Callable[[int, int], None] = lambda _shard, _input_seq: None,
     ) -> None:
         self._bus = bus
         self._engine = engine
@@ -72,10 +78,10 @@ class Executions:
         self._marks_path = marks_path
         self._metrics = metrics
         self._on_defined = on_defined
+        self._on_answered = on_answered
         self._marks = sent_marks.load(marks_path, gateway_id, shards)
         self._candidates: dict[str, _Candidate] = {}
         self._sessions = list(sessions)
-        self._returned: set[str] = set()  # their marks stay as an earlier life left them
         self._epochs = {session_id: engine.epoch(session_id) for session_id in self._sessions}
         self._handed = dict.fromkeys(self._sessions, 0)
         self._already_sent = {
@@ -98,6 +104,7 @@ class Executions:
         self._admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._session_marks: dict[str, SessionMark] = {}
         self._marking: asyncio.Task[None] | None = None
+        self._catching_up: dict[str, CatchUp] = {}
 
     async def recover(self) -> dict[str, SessionMark]:
         """
@@ -131,7 +138,7 @@ class Executions:
             await asyncio.wait([self._admitted], timeout=ADMISSION_PATIENCE_S)
             if not self._admitted.done():
                 waiting = [shard for shard, recovering in enumerate(self._recovering) if recovering]
-                log.warning("gateway_awaits_matchers", shards=waiting, hint="is a matcher running for each of them?")
+                log.warning("gateway_awaits_matchers", shards=waiting, hint=AWAITING_HINT)
 
     async def stop(self) -> None:
         """End reading; `close` writes the last marks when the engine has stopped."""
@@ -150,34 +157,72 @@ class Executions:
     def note_numbers(self, session_id: str) -> None:
         """Look whether the session's numbers began anew: its store then holds none of what was sent before."""
         epoch = self._engine.epoch(session_id)
-        if epoch == self._epochs.get(session_id):
-            return
+        if epoch == self._epochs.get(session_id) or session_id in self._catching_up:
+            return  # while it catches up, its mark stays behind
         self._epochs[session_id] = epoch
-        self._returned.discard(session_id)
         mark = SentMark(epoch, 1, list(self._positions))
         self._candidates[session_id] = _Candidate(mark, self._handed[session_id])
         self._promote_candidates([session_id])
         self._store_marks(dict(self._marks))
 
-    def add_session(self, session_id: str) -> bool:
+    async def fetch(self, session_id: str, *, is_new: bool, gateway_ids: Iterable[str] = ()) -> None:
         """
-        Send reports of one more session, from now on.
+        Send reports of one more session: first what it missed, then all; returns when it has what it missed.
 
-        Returns:
-            Whether a former life knew it, and what it missed since comes with the next start: its mark waits for that.
+        Args:
+            session_id: The engine has it. One that was removed in this life misses nothing: it was sent to all along.
+            is_new: No shard has ever seen it, so there is nothing to miss.
+            gateway_ids: Other gateways, where it may have been since it was here.
         """
-        if session_id in self._handed:  # it was removed in this life: its reports went on into its store
-            return False
-        self._sessions.append(session_id)
+        if session_id in self._handed:
+            return
+        shards = len(self._positions)
+        mark = self._marks.get(session_id)
+        for gateway_id in gateway_ids:
+            theirs = sent_marks.load(sent_marks.path_of(self._marks_path.parent, gateway_id), gateway_id, shards)
+            mark = sent_marks.later(mark, theirs.get(session_id))
+        if mark is None and is_new:
+            mark = SentMark(self._engine.epoch(session_id), 1, list(self._positions))
+        if mark is not None:
+            self._marks[session_id] = mark
+        catch_up = self._catching_up[session_id] = CatchUp(
+            self._bus,
+            already_sent=AlreadySent(self._engine, session_id, mark, shards),
+            bodies_of=partial(self._bodies_of, session_id),
+            deliver=partial(self._deliver, session_id),
+            positions=self._positions,
+        )
         self._epochs[session_id] = self._engine.epoch(session_id)
         self._handed[session_id] = 0
-        mark = self._marks.get(session_id)
-        missed = (
-            mark is not None and mark.session_epoch == self._epochs[session_id] and mark.positions != self._positions
-        )
-        if missed:
-            self._returned.add(session_id)
-        return missed
+        await catch_up.run()
+        # Where it was ahead of our reader, that one is about to get there.
+        while any(catch_up.takes(shard, position + 1) for shard, position in enumerate(self._positions)):  # noqa: ASYNC110
+            await asyncio.sleep(JOIN_LOOK_S)
+        del self._catching_up[session_id]
+        self._sessions.append(session_id)
+
+    def leave(self, session_id: str) -> None:
+        """Send a session nothing more: another gateway takes it from where its mark stands, which is on file then."""
+        self._sessions.remove(session_id)
+        self._candidates.pop(session_id, None)
+        number = self._engine.next_outbound(session_id)
+        self._marks[session_id] = SentMark(self._engine.epoch(session_id), number, list(self._positions))
+        del self._handed[session_id]
+        self._store_marks(dict(self._marks))
+
+    def _bodies_of(self, session_id: str, shard: int, message: LogMessage) -> list[str]:
+        """One session's reports in a record."""
+        return [
+            body
+            for event in self._events(shard, message)
+            if type(event) is not GatewayAdmitted and type(event) is not InstrumentDefined
+            for to, body in self._render(shard, message.seq, event)
+            if to == session_id
+        ]
+
+    def _deliver(self, session_id: str, bodies: list[str]) -> None:
+        self._handed[session_id] += len(bodies)
+        self._engine.send(session_id, bodies)
 
     def write_marks(self) -> None:
         """Take one turn: write what holds by now, and note what may hold at the next turn."""
@@ -200,8 +245,6 @@ class Executions:
 
     def _choose_candidates(self, session_ids: Iterable[str]) -> None:
         for session_id in session_ids:
-            if session_id in self._returned:
-                continue
             epoch, number = self._engine.epoch(session_id), self._engine.next_outbound(session_id)
             mark = SentMark(epoch, number, list(self._positions))
             self._candidates[session_id] = _Candidate(mark, self._handed[session_id])
@@ -226,18 +269,13 @@ class Executions:
             self._take(shard, message, outbox)
             self._positions[shard] = message.seq
         for session_id, bodies in outbox.items():
-            self._handed[session_id] += len(bodies)
-            self._engine.send(session_id, bodies)
+            self._deliver(session_id, bodies)
         self._metrics.exec_lag.labels(str(shard)).set(messages[-1].pending)
 
     def _take(self, shard: int, message: LogMessage, outbox: dict[str, list[str]]) -> None:
-        try:
-            events = decode_events(decode_exec(message.payload))
-        except RecordError as error:
-            raise ExecutionsBroken(f"{exec_stream(shard)} sequence {message.seq}: {error}") from error
         now_ns = time.time_ns()
         recovering = self._recovering[shard]
-        for event in events:
+        for event in self._events(shard, message):
             if type(event) is GatewayAdmitted:
                 self._on_admitted(shard, event)
                 continue
@@ -246,10 +284,20 @@ class Executions:
                 continue
             for session_id, body in self._render(shard, message.seq, event):
                 if session_id not in self._handed:
-                    self._metrics.undeliverable.inc()  # its session was taken out of the configuration
+                    self._metrics.undeliverable.inc()  # its session is at another gateway, or not configured any more
+                elif (behind := self._catching_up.get(session_id)) is not None and behind.takes(shard, message.seq):
+                    continue
                 elif not (recovering and self._already_sent[session_id].claims(shard, message.seq, body)):
                     outbox.setdefault(session_id, []).append(body)
                     self._metrics.count_answer(event, now_ns)
+
+    def _events(self, shard: int, message: LogMessage) -> list[Event]:
+        try:
+            record = decode_exec(message.payload)
+            self._on_answered(shard, record.last_input_seq)
+            return decode_events(record)
+        except RecordError as error:
+            raise ExecutionsBroken(f"{exec_stream(shard)} sequence {message.seq}: {error}") from error
 
     def _render(self, shard: int, exec_seq: int, event: Event) -> list[Report]:
         try:

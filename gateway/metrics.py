@@ -47,6 +47,10 @@ class GatewayMetrics(Collector):
         """Requests that were too much for their session's throttle."""
         self.throttle_logouts = 0
         """Sessions logged out because they did not stop even then."""
+        self.stalls = 0
+        """Times that there were no answers for so long that sessions were told."""
+        self.held_too_long = 0
+        """Requests that were made refusals because the log did not take them in time."""
         self._answer_buckets = [0] * (len(_BOUNDS_NS) + 1)
         self._answer_sum_ns = 0
         self._engine: object = None
@@ -85,7 +89,7 @@ class GatewayMetrics(Collector):
         """One report of `event` goes out."""
         self._answers[type(event)] += 1
         if event.requester_session_id:
-            latency_ns = now_ns - event.transact_ns
+            latency_ns = max(0, now_ns - event.transact_ns)  # the clock may have been set back between the two
             self._answer_sum_ns += latency_ns
             self._answer_buckets[bisect_left(_BOUNDS_NS, latency_ns)] += 1
         reason = getattr(event, "reason", None)
@@ -101,6 +105,10 @@ class GatewayMetrics(Collector):
         yield CounterMetricFamily("gateway_throttled", "Requests beyond their session's throttle.", self.throttled)
         yield CounterMetricFamily(
             "gateway_throttle_logouts", "Sessions logged out for sending on and on.", self.throttle_logouts
+        )
+        yield CounterMetricFamily("gateway_stalls", "Times that clients were told they have to wait.", self.stalls)
+        yield CounterMetricFamily(
+            "gateway_held_too_long", "Requests refused because the log did not take them in time.", self.held_too_long
         )
         yield self._answer_seconds()
         for name, documentation, label, attribute in _ENGINE_COUNTS:

@@ -19,6 +19,7 @@ from gateway.fix_inbound import Inbound, RequestContext, throttled
 from gateway.metrics import GatewayMetrics
 from gateway.sequencer import Sequencer
 from gateway.session_progress import SessionProgress
+from gateway.stamps import Stamps
 from gateway.throttle import Throttle, Verdict
 from sessions.accounts import Account, Accounts
 from sessions.fix_text import parse
@@ -26,6 +27,7 @@ from sessions.port import InboundMessage
 
 log = structlog.get_logger()
 
+_SECOND_NS: Final = 10**9
 _UNANSWERED: Final = ("3", "j")
 _FLUSH_REQUESTS: Final = 64
 """Of many requests that arrived together, so many go onto the log while the next are read: the venue's processes then
@@ -35,10 +37,27 @@ work at the same time, and not one after the other."""
 class OrderEntry:
     """Turns inbound messages into sequenced commands."""
 
-    def __init__(self, inbound: Inbound, sequencer: Sequencer, accounts: Accounts, metrics: GatewayMetrics) -> None:
+    def __init__(
+        self,
+        inbound: Inbound,
+        sequencer: Sequencer,
+        accounts: Accounts,
+        metrics: GatewayMetrics,
+        *,
+        stamps: Stamps | None = None,
+    ) -> None:
+        """
+        Args:
+            inbound: Reads requests.
+            sequencer: Takes the commands.
+            accounts: The sessions; those of kind "orders" are ours.
+            metrics: Counts requests.
+            stamps: Says when requests were received; None: by this machine's clocks.
+        """
         self._inbound = inbound
         self._sequencer = sequencer
         self._metrics = metrics
+        self._stamps = stamps or Stamps()
         self._firm_of: dict[str, str] = {}
         self._throttles: dict[str, Throttle] = {}
         self.progress: dict[str, SessionProgress] = {}
@@ -80,6 +99,7 @@ class OrderEntry:
 
     def on_messages(self, messages: list[InboundMessage]) -> None:
         """Sequence a batch of messages."""
+        self._stamps.look()
         for number, message in enumerate(messages, 1):
             self._take(message)
             if number % _FLUSH_REQUESTS == 0:
@@ -103,16 +123,17 @@ class OrderEntry:
             message.session_epoch,
             msg_seq_num,
             progress.durable_msg_seq_num,
-            message.received_ns,
+            self._stamps.stamp(message.received_ns),
             self._firm_of[session_id],
         )
+        waited_s = self._stamps.waited_ns(message.received_ns) / _SECOND_NS
         command = self._inbound.to_command(fields, context, message.text)
         throttle = self._throttles.get(session_id)
         if throttle is None or (verdict := throttle.judge(msg_type, message.received_ns)) is Verdict.TAKEN:
-            self._sequencer.submit(command, progress)
+            self._sequencer.submit(command, progress, waited_s=waited_s)
         else:
             refusal = throttled(fields, context, command, throttle.text(msg_type))
-            self._sequencer.submit(command, progress, refusal=refusal)
+            self._sequencer.submit(command, progress, refusal=refusal, waited_s=waited_s)
             self._metrics.throttled += 1
             if verdict is Verdict.ABUSED:
                 self._end_abuse(session_id, throttle)

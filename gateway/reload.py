@@ -78,7 +78,7 @@ class Reload:
         fixed = fixed_differences(self._venue, venue)
         changes = self._accounts.changes_to(Accounts(venue))
         if isinstance(self._engine, FlexibleEngine):
-            self._change_sessions(self._engine, changes)
+            await self._change_sessions(self._engine, changes, homes=venue.home_sessions())
         else:
             fixed += [
                 f"session {name} (QuickFIX)" for name in _names([*changes.added, *changes.removed, *changes.changed])
@@ -89,14 +89,18 @@ class Reload:
         if fixed:
             log.warning("configuration_needs_restart", ignored=fixed, hint="they count from the venue's next start on")
 
-    def _change_sessions(self, engine: FlexibleEngine, changes: AccountChanges) -> None:
+    async def _change_sessions(self, engine: FlexibleEngine, changes: AccountChanges, *, homes: set[str]) -> None:
         for account in changes.removed:
             engine.remove_session(account.key.session_id)
             self._accounts.remove(account.key.session_id)
         for account in changes.changed:
             engine.change_session(account)
             self._accounts.add(account)
-        added = [account for account in changes.added if self._is_added(engine, account)]
+        added = [
+            account
+            for account in changes.added
+            if await self._is_added(engine, account, is_home=account.key.session_id in homes)
+        ]
         log.info(
             "configuration_reloaded",
             added=_names(added),
@@ -104,22 +108,20 @@ class Reload:
             changed=_names(changes.changed),
         )
 
-    def _is_added(self, engine: FlexibleEngine, account: Account) -> bool:
+    async def _is_added(self, engine: FlexibleEngine, account: Account, *, is_home: bool) -> bool:
         session_id = account.key.session_id
         try:
-            engine.add_session(account)
+            engine.add_session(account, is_home=is_home)
         except EngineError as error:
             log.error("session_not_added", session=session_id, reason=str(error))
             return False
         self._accounts.add(account)
-        if account.kind == "orders":
+        if account.kind == "orders" and is_home:
             is_new = session_id not in self._order_entry.progress
             self._order_entry.add_session(account)
             if is_new:
                 resume(engine, self._order_entry, session_id, self._marks.get(session_id))
-            if self._executions.add_session(session_id):
-                hint = "what it missed meanwhile is sent after the gateway's next start"
-                log.warning("session_returned", session=session_id, hint=hint)
+            await self._executions.fetch(session_id, is_new=session_id not in self._marks)
         return True
 
 

@@ -23,7 +23,6 @@ from venue import durable_file
 
 log = structlog.get_logger()
 
-MARKS_FILE: Final = "gateway.marks"
 _VERSION: Final = 1
 
 
@@ -41,6 +40,18 @@ class _MarksFile(msgspec.Struct, frozen=True):
     gateway_id: str
     marks: dict[str, SentMark]
     boot: int = 0
+
+
+def path_of(data_dir: Path, gateway_id: str) -> Path:
+    """Where a gateway keeps its marks."""
+    return data_dir / f"gateway-{gateway_id}.marks"
+
+
+def later(one: SentMark | None, other: SentMark | None) -> SentMark | None:
+    """Of two marks of one session, the one that was made later: its store went on from gateway to gateway."""
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=lambda mark: (mark.session_epoch, mark.next_msg_seq_num, mark.positions))
 
 
 def next_boot(path: Path, now_ns: int) -> int:

@@ -21,6 +21,11 @@ class SessionProgress:
         """All requests up to this one are in the log."""
         return next(iter(self._in_doubt)) - 1 if self._in_doubt else self._last
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all requests are in the log."""
+        return not self._in_doubt
+
     def resume(self, session_epoch: int, durable_msg_seq_num: int) -> None:
         """Go on from what the log knows."""
         self.session_epoch = session_epoch

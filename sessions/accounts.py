@@ -43,6 +43,8 @@ class Accounts:
     def __init__(self, venue: Venue) -> None:
         self._accounts = {account.key: account for account in _accounts(venue)}
         self._by_session_id = {account.key.session_id: account for account in self._accounts.values()}
+        self.closed: dict[str, str] = {}
+        """By kind of session: why nobody of it may log on just now, one sentence for Text(58)."""
 
     def __iter__(self) -> Iterator[Account]:
         """Every account, in the order of the configuration."""
@@ -100,6 +102,10 @@ class Accounts:
         if account.password.startswith(EXAMPLE_PASSWORD_PREFIX) and not peer_is_loopback:
             return "this session still has its example password, which works on loopback only; configure another one"
         return None
+
+    def why_closed(self, key: SessionKey) -> str | None:
+        """Why a session, whose credentials are right, may not log on just now."""
+        return self.closed.get(self._accounts[key].kind)
 
 
 def _place(account: Account) -> tuple[str, str]:

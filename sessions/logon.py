@@ -16,7 +16,7 @@ class Refusal(NamedTuple):
     """Why a Logon is refused."""
 
     reason: str
-    """One word, for logs and metrics: credentials, heartbeat or version."""
+    """One word, for logs and metrics: credentials, closed, heartbeat or version."""
     text: str
     """One sentence, for Text(58) of the Logout."""
 
@@ -34,6 +34,8 @@ def check(accounts: Accounts, key: SessionKey, fields: dict[str, str], *, peer_i
     text = accounts.check_logon(key, fields.get("553", ""), fields.get("554", ""), peer_is_loopback=peer_is_loopback)
     if text is not None:
         return Refusal("credentials", text)
+    if (text := accounts.why_closed(key)) is not None:
+        return Refusal("closed", text)
     heart_bt_int = fields.get("108", "")
     if not (heart_bt_int.isdecimal() and HEART_BT_INT_S_MIN <= int(heart_bt_int) <= HEART_BT_INT_S_MAX):
         return Refusal("heartbeat", f"HeartBtInt(108) must be {HEART_BT_INT_S_MIN} to {HEART_BT_INT_S_MAX} seconds")

@@ -83,6 +83,10 @@ class Engine(Protocol):
     def messages_out(self) -> int:
         """Application messages sent or, for want of a connection, stored since the engine was made."""
 
+    @property
+    def moves(self) -> "Moves | None":
+        """How its sessions come from other gateways and go there; None: all are here, and stay."""
+
     def epoch(self, session_id: str) -> int:
         """The current epoch of the session's sequence numbers."""
 
@@ -124,6 +128,12 @@ class Engine(Protocol):
     def release_inbound(self, kind: str) -> None:
         """Deliver to it again, first what waited."""
 
+    def close_logons(self, kind: str, text: str) -> None:
+        """Refuse each Logon(A) of one kind of session, with this text, until `open_logons`; who is up stays up."""
+
+    def open_logons(self, kind: str) -> None:
+        """Accept them again."""
+
     def stop(self) -> None:
         """Log all sessions out and close; returns when done."""
 
@@ -132,9 +142,13 @@ class Engine(Protocol):
 class FlexibleEngine(Engine, Protocol):
     """An engine whose sessions may come, change and go while it runs; all calls are on the event loop's thread."""
 
-    def add_session(self, account: "Account") -> None:
+    def add_session(self, account: "Account", *, is_home: bool = True) -> None:
         """
         Let one more session log on, from now on.
+
+        Args:
+            account: Its.
+            is_home: It is to be here; else it is at another gateway until its client logs on here (`Moves`).
 
         Raises:
             EngineError: It is there already, still being logged out, or its store cannot be opened.
@@ -168,12 +182,12 @@ class Moves(Protocol):
     def __contains__(self, session_id: object) -> bool:
         """Whether a session is here."""
 
-    def add(self, account: "Account") -> None:
+    def take(self, account: "Account") -> bool:
         """
-        Put a session here that was elsewhere; nothing is read from its client yet.
+        Put a session here that was elsewhere, unless another gateway has it; nothing is read from its client yet.
 
         Raises:
-            EngineError: Another gateway has it, or its journal cannot be opened.
+            EngineError: Its journal cannot be opened.
         """
 
     def give_up(self, session_id: str) -> bool:

@@ -7,7 +7,7 @@ The data directory: all that a venue keeps on one machine, owned by one venue at
     snapshots/      each matcher's, by shard
     fix/            the FIX engine's journals, or QuickFIX's stores
     up.json         who runs a venue here by the command `up`, for the command `reload`
-    gateway.marks   how far each session's answers are in its store
+    gateway-<id>.marks   how far each session's answers are in its store
     marketdata.checkpoint   the books, and how far the logs were read for them
     logs/           what the processes write when they run quietly
 """

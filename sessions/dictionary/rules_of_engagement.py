@@ -99,6 +99,7 @@ _APPLICATION: Final = {
     "b": ("MassQuoteAcknowledgement", "117 297* 300 58 296( 302 304 295( 299 55 368 ) )"),
     "Z": ("QuoteCancel", f"131 117*4 298* 537@50 301 295*42( 55*42 {_INSTRUMENT} )"),
     "j": ("BusinessMessageReject", "45 372* 379 380* 58"),
+    "B": ("News", "148* 33*4( 58* 354 355 )"),
     "V": ("MarketDataRequest", f"262* 263* 264* 265 266 267*4( 269* ) 146*4( 55*4 {_INSTRUMENT} )"),
     "W": (
         "MarketDataSnapshotFullRefresh",

@@ -18,7 +18,7 @@ FIX50SP2: Final = "FIX50SP2"
 HIGHEST_TAGS: Final[Mapping[str, int]] = {FIX42: 446, FIX44: 956, FIXT11: 1409, FIX50SP2: 2964}
 """The last tag that the standard defines, its later extension packs included, below the user-defined ones."""
 
-_SINGLE: Final = "6 7 B C J K L M P Q R S T a c d g h k l m"
+_SINGLE: Final = "6 7 C J K L M P Q R S T a c d g h k l m"
 _SINCE_44: Final = (
     "n o p s t u v w x y z AA AB AC AD AE AG AH AI AJ AK AL AM AN AO AP AQ AR AS AT AU AV AW AX AY AZ BA BB BC "
     "BD BE BF BG BH"
@@ -54,6 +54,7 @@ _FIELDS: Final = """
 22 SecurityIDSource STRING
 31 LastPx PRICE
 32 LastQty QTY
+33 NoLinesOfText NUMINGROUP
 34 MsgSeqNum SEQNUM
 35 MsgType STRING
 36 NewSeqNo SEQNUM
@@ -128,6 +129,7 @@ _FIELDS: Final = """
 144 OnBehalfOfLocationID STRING
 145 DeliverToLocationID STRING
 146 NoRelatedSym NUMINGROUP
+148 Headline STRING
 150 ExecType CHAR
 151 LeavesQty QTY
 167 SecurityType STRING
@@ -307,6 +309,7 @@ _OLDER: Final = {
     18 ExecInst MULTIPLEVALUESTRING
     22 IDSource STRING
     32 LastShares QTY
+    33 LinesOfText INT
     34 MsgSeqNum INT
     36 NewSeqNo INT
     45 RefSeqNum INT

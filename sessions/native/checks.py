@@ -40,6 +40,15 @@ class HeaderCheck:
         self._tolerance_ns = settings.sending_time_tolerance_s * 1_000_000_000
         self._good_second = ""
         self._good_from_ns = self._good_until_ns = 0
+        self._set_by_ns = 0
+
+    def begin(self) -> None:
+        """On a new connection the other side's clock has to agree with ours as it is."""
+        self._set_by_ns = 0
+
+    def shift(self, step_ns: int) -> None:
+        """Our clock was set; whether it was right before or is now, the other side must not suffer for it."""
+        self._set_by_ns += step_ns
 
     def check(self, fields: dict[str, str], now_ns: int) -> HeaderFault | None:
         """Look at CompIDs, SendingTime and PossDupFlag; the first fault, or None."""
@@ -68,8 +77,10 @@ class HeaderCheck:
         ):
             return True
         sent_ns = read_timestamp(sending_time)
-        if sent_ns is None or abs(now_ns - sent_ns) > self._tolerance_ns:
+        if sent_ns is None:
             return False
+        if abs(now_ns - sent_ns) > self._tolerance_ns:
+            return bool(self._set_by_ns) and abs(now_ns - self._set_by_ns - sent_ns) <= self._tolerance_ns
         start_ns = sent_ns // 1_000_000_000 * 1_000_000_000
         self._good_second = second
         self._good_from_ns = start_ns + 1_000_000_000 - self._tolerance_ns  # good for the latest of that second

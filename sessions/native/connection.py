@@ -121,6 +121,11 @@ class Connection(asyncio.Protocol):
         if was_full and self.seat is not None:
             self._host.wake(self.seat)
 
+    def write_last(self, data: bytes) -> None:
+        """Write bytes that were promised, then close."""
+        self.write(data)
+        self.close()
+
     def pause_reading(self) -> None:
         """Let TCP tell the client to wait."""
         if not self._transport.is_closing():

@@ -46,6 +46,7 @@ from sessions.native.seats import UNKNOWN, Seats
 from sessions.native.states import State
 from sessions.native.tally import Tally
 from sessions.native.upkeep import JournalUpkeep
+from sessions.native.wall_clock import WallClock
 from sessions.port import Application, EngineError, InboundMessage
 
 log = structlog.get_logger(__name__)
@@ -76,6 +77,7 @@ class NativeEngine:
         logon_timeout_s: float = LOGON_TIMEOUT_S,
         sync_profile: SyncProfile | None = None,
         tls: ssl.SSLContext | None = None,
+        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """
         Open every session's journal; nothing listens yet.
@@ -90,6 +92,7 @@ class NativeEngine:
             logon_timeout_s: How long a connection may be silent, or slow, before its Logon.
             sync_profile: When journals are on disk; None: as the venue's durability asks.
             tls: For the listener; None: plain TCP.
+            wall_ns: The wall clock, which may be set at any time.
 
         Raises:
             EngineError: A journal or a dictionary cannot be opened.
@@ -118,18 +121,15 @@ class NativeEngine:
         self._server: asyncio.Task[asyncio.Server] | None = None
         self._group = JournalGroup(sync_profile or _SYNC[venue.config.durability], loop=loop)
         self.seats = self._open_seats(venue, data_dir / "fix" / "journal")
-        """The sessions that are here; and the `sessions.port.Moves` of those that are not."""
+        """The sessions that are here."""
+        self.moves = self.seats
+        self._clock = WallClock(self.seats.shift, wall_ns=wall_ns)
         self._upkeep = JournalUpkeep(loop, lambda: self.seats, venue.config.trading_day_end)
 
     @property
     def sessions_up(self) -> set[str]:
         """See `Tally.sessions_up`."""
         return self.tally.sessions_up
-
-    @property
-    def logons(self) -> int:
-        """See `Tally.logons`."""
-        return self.tally.logons
 
     @property
     def logons_refused(self) -> Counter[str]:
@@ -189,13 +189,13 @@ class NativeEngine:
     def send(self, session_id: str, bodies: list[str]) -> None:
         """See `Engine.send`."""
         seat = self.seats[session_id]
-        seat.send(bodies, time.time_ns())
+        seat.send(bodies, self._clock.now_ns())
         self.wake(seat)
 
     def log_out(self, session_id: str, text: str) -> None:
         """See `Engine.log_out`."""
         if (seat := self.seats[session_id]).session.state is State.UP:
-            self._digest(seat, seat.session.log_out(text, time.time_ns()))
+            self._digest(seat, seat.session.log_out(text, self._clock.now_ns()))
             self.wake(seat)
 
     def hold_inbound(self, kind: str) -> None:
@@ -207,7 +207,7 @@ class NativeEngine:
         if kind not in self._held:
             return
         self._held.discard(kind)
-        now_ns = time.time_ns()
+        now_ns = self._clock.now_ns()
         for seat in self.seats.of_kind(kind):
             if seat.is_paused and seat.connection is not None:
                 seat.is_paused = False
@@ -216,9 +216,20 @@ class NativeEngine:
             self._dirty[seat] = None
         self._be_due()
 
-    def add_session(self, account: Account) -> None:
-        """See `FlexibleEngine.add_session`; also of one that was elsewhere."""
-        self.seats.add(account)
+    def close_logons(self, kind: str, text: str) -> None:
+        """See `Engine.close_logons`."""
+        self._accounts.closed[kind] = text
+
+    def open_logons(self, kind: str) -> None:
+        """See `Engine.open_logons`."""
+        self._accounts.closed.pop(kind, None)
+
+    def add_session(self, account: Account, *, is_home: bool = True) -> None:
+        """See `FlexibleEngine.add_session`."""
+        if is_home:
+            self.seats.add(account)
+        else:
+            self.seats.open(account, is_home=False)
         self._accounts.add(account)
 
     def change_session(self, account: Account) -> None:
@@ -232,7 +243,7 @@ class NativeEngine:
         self._accounts.remove(session_id)
         seat = self.seats.remove(session_id)
         if seat is not None and seat.connection is not None:
-            self._digest(seat, seat.session.log_out("the session was removed", time.time_ns()))
+            self._digest(seat, seat.session.log_out("the session was removed", self._clock.now_ns()))
             self.wake(seat)
 
     def stop(self) -> None:
@@ -251,7 +262,7 @@ class NativeEngine:
         self._upkeep.stop()
         if self._server is not None:
             (await self._server).close()
-        now_ns = time.time_ns()
+        now_ns = self._clock.now_ns()
         for seat in self.seats:
             if seat.connection is not None:
                 self._digest(seat, seat.session.log_out("the venue is closing", now_ns))
@@ -287,13 +298,13 @@ class NativeEngine:
             if self._is_crowded(found.account.kind) or self._group.callbacks_waiting >= WRITES_WAITING_MAX:
                 return "venue_busy"
             found.connection = connection
-            found.session.accept(time.time_ns())
+            found.session.accept(self._clock.now_ns())
         return found
 
     def take(self, seat: Seat, data: bytes) -> None:
         """See `Host.take`."""
         try:
-            self._digest(seat, seat.session.receive(data, time.time_ns()))
+            self._digest(seat, seat.session.receive(data, self._clock.now_ns()))
             if self._held:
                 self._pause_if_crowded(seat)
             self.wake(seat)
@@ -333,7 +344,7 @@ class NativeEngine:
             self._deliver()
             self._turn_due = False  # what is sent while delivering has its turn in this one
             dirty, self._dirty = self._dirty, {}
-            now_ns = time.time_ns()
+            now_ns = self._clock.now_ns()
             for seat in dirty:
                 self._digest(seat, seat.session.tick(now_ns))
             writes = [write for seat in dirty if (write := self._commit(seat, now_ns)) is not None]
@@ -365,7 +376,7 @@ class NativeEngine:
         connection.promise(data)
         if is_closing:
             self._part(seat, connection)
-            return partial(_write_and_close, connection, data)
+            return partial(connection.write_last, data)
         connection.arm(seat, now_ns)
         if session.output_waiting and connection.can_take:
             self.wake(seat)
@@ -395,7 +406,7 @@ class NativeEngine:
             for other in self.seats.of_kind(kind):
                 if other.connection is not None and not other.is_paused:
                     other.is_paused = True
-                    other.session.hold(time.time_ns(), is_held=True)
+                    other.session.hold(self._clock.now_ns(), is_held=True)
                     other.connection.pause_reading()
 
     def _is_crowded(self, kind: str) -> bool:
@@ -406,7 +417,7 @@ class NativeEngine:
         connection.seat = None
         seat.connection = None
         seat.is_paused = False
-        self._digest(seat, seat.session.disconnect(time.time_ns()))
+        self._digest(seat, seat.session.disconnect(self._clock.now_ns()))
         self.wake(seat)
 
     # Seats
@@ -436,8 +447,3 @@ class NativeEngine:
 def _call_all(writes: list[Callable[[], None]]) -> None:
     for write in writes:
         write()
-
-
-def _write_and_close(connection: Connection, data: bytes) -> None:
-    connection.write(data)
-    connection.close()

@@ -78,6 +78,11 @@ class Inbound:
         """The other side sends what is missing without being asked (789): ask only if that takes too long."""
         self._asked_end, self.asked_ns = self._highest, now_ns
 
+    def shift(self, step_ns: int) -> None:
+        """The clock was set: see `Session.shift`."""
+        if self.asked_ns:
+            self.asked_ns += step_ns
+
     def forget_asking(self) -> None:
         """The connection is gone: what is missing is asked for on the next one; what was kept is dropped."""
         self._early.clear()

@@ -39,6 +39,11 @@ class Line:
         self._move(happening)
         self.since_ns = now_ns
 
+    def shift(self, step_ns: int) -> None:
+        """The clock was set: see `Session.shift`."""
+        self.since_ns += step_ns
+        self.out.sent_ns += step_ns
+
     def give_events(self) -> list[Event]:
         """What the owner has not been told yet."""
         events, self.events = self.events, []

@@ -89,6 +89,15 @@ class Receiver:
         self._epoch = self._store.epoch
         self.inbound.reset()
 
+    def shift(self, step_ns: int) -> None:
+        """The clock was set: see `Session.shift`."""
+        self.inbound.shift(step_ns)
+        self._header.shift(step_ns)
+
+    def meet(self) -> None:
+        """There is a new connection."""
+        self._header.begin()
+
     def leave(self) -> None:
         """The connection is gone; a reset that was not answered holds for the next one."""
         if self.is_resetting:

@@ -64,6 +64,11 @@ class Seats:
         """Every seat."""
         return iter(self._seats.values())
 
+    def shift(self, step_ns: int) -> None:
+        """The clock was set by so much: see `Session.shift`."""
+        for seat in self:
+            seat.session.shift(step_ns)
+
     def __len__(self) -> int:
         """How many sessions are here."""
         return len(self._seats)
@@ -94,9 +99,7 @@ class Seats:
             EngineError: Its journal or dictionary cannot be opened.
         """
         session_id = account.key.session_id
-        if is_home and self._locks.take(session_id):
-            self._make(account)
-        else:
+        if not (is_home and self.take(account)):
             self._elsewhere.add(session_id)
 
     def add(self, account: Account) -> None:
@@ -110,9 +113,7 @@ class Seats:
         session_id = account.key.session_id
         if session_id in self._seats:
             self._seats[session_id].come_back(account)
-        elif self._locks.take(session_id):
-            self._make(account)
-        else:
+        elif not self.take(account):
             self._elsewhere.add(session_id)
             raise EngineError(f"session {session_id} is at another gateway, which has not given it up")
 
@@ -156,6 +157,13 @@ class Seats:
         self._locks.close()
 
     # sessions.port.Moves
+
+    def take(self, account: Account) -> bool:
+        """See `Moves.take`."""
+        if not self._locks.take(account.key.session_id):
+            return False
+        self._make(account)
+        return True
 
     def give_up(self, session_id: str) -> bool:
         """See `Moves.give_up`."""

@@ -190,6 +190,16 @@ class Session:
             line.time_out(now_ns, settings.logon_timeout_s, "logon_timeout", "no Logon came in time")
         return line.give_events()
 
+    def shift(self, step_ns: int) -> None:
+        """
+        The clock was set by so much: what is counted goes on from where it was, heartbeats and time-outs alike.
+
+        Until the connection ends, the other side's SendingTime(52) may be right by the old time or by the new one.
+        """
+        self._received_ns += step_ns
+        self._line.shift(step_ns)
+        self._receiver.shift(step_ns)
+
     def hold(self, now_ns: int, *, is_held: bool) -> None:
         """The owner stops reading from the connection, so that silence says nothing; or it reads again."""
         self._is_held = is_held
@@ -233,6 +243,7 @@ class Session:
         self._line.enter(happening, now_ns)
         self._framer = Framer(message_bytes_max=self.settings.message_bytes_max)
         self._received_ns = self._line.out.sent_ns = now_ns
+        self._receiver.meet()
         self._is_testing = False
 
     def _end_unreadable(self, now_ns: int) -> bytes:

@@ -18,7 +18,6 @@ What QuickFIX does that a caller has to know:
 """
 
 import asyncio
-import socket
 import sys
 import time
 from collections import Counter
@@ -43,6 +42,7 @@ from sessions.quickfix import blocked_socket, dictionaries
 from sessions.quickfix.descriptors import LowDescriptors
 from sessions.quickfix.intake import Intake
 from sessions.quickfix.outbox import Outbox
+from sessions.quickfix.ports import check_port
 from sessions.quickfix.python_thread import keep_state, release_state
 from sessions.quickfix.session import EngineSession
 from sessions.quickfix.settings import dictionary_names, session_settings
@@ -59,7 +59,7 @@ INBOUND_MESSAGES_MAX: Final = 10_000
 _FLUSH_S: Final = 1.0
 _LOGOUT_S: Final = 4.0
 _POLL_S: Final = 0.01
-_GROUPED_BODIES: Final = ("35=W\x01", "35=X\x01", "35=N\x01", "35=b\x01")
+_GROUPED_BODIES: Final = ("35=W\x01", "35=X\x01", "35=N\x01", "35=b\x01", "35=B\x01")
 # QuickFIX drops a group's last entry if no field follows; it writes its own CheckSum(10).
 _GROUP_END: Final = "10=0\x01"
 _PARTIES: Final = "\x01453="
@@ -129,6 +129,10 @@ class QuickFixEngine:
             )
 
     @property
+    def moves(self) -> None:
+        """See `Engine.moves`: its sessions stay."""
+
+    @property
     def sessions_up(self) -> set[str]:
         """The sessions that are logged on."""
         return self._callbacks.sessions_up
@@ -179,7 +183,7 @@ class QuickFixEngine:
 
     def start(self) -> None:
         """See `Engine.start`."""
-        _check_port(self._port)
+        check_port(self._port)
         try:
             self._acceptor.start()
         except (fix.ConfigError, fix.RuntimeError) as error:
@@ -193,6 +197,14 @@ class QuickFixEngine:
     def log_out(self, session_id: str, text: str) -> None:
         """See `Engine.log_out`."""
         self._sessions[session_id].log_out(text, self.sessions_up)
+
+    def close_logons(self, kind: str, text: str) -> None:
+        """See `Engine.close_logons`."""
+        self._accounts.closed[kind] = text
+
+    def open_logons(self, kind: str) -> None:
+        """See `Engine.open_logons`."""
+        self._accounts.closed.pop(kind, None)
 
     def hold_inbound(self, kind: str) -> None:
         """See `Engine.hold_inbound`."""
@@ -427,21 +439,6 @@ def _message_maker(account: Account, paths: Mapping[str, Path]) -> Callable[[str
         return fix.Message(body + _GROUP_END, *parsed, False)
 
     return make
-
-
-def _check_port(port: int) -> None:
-    """
-    See whether a port is free, as QuickFIX will bind it: all interfaces, with SO_REUSEADDR.
-
-    Raises:
-        EngineError: It is not.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError as error:
-            raise EngineError(f"port {port} cannot be used ({error.strerror}); change gateway.fix_port") from error
 
 
 def _wait_until(condition: Callable[[], bool], timeout_s: float) -> None:

@@ -11,6 +11,7 @@ from bus.connection import NO_CONNECTION, AckCallback, Bus, PubAck, PubFailure
 from bus.publisher import ChainPublisher, Fenced, WindowPublisher
 from bus.streams import ensure_shard, last_seq
 from tests.jetstream import LOG_BYTES_MAX, Server, read_messages
+from tests.processes import until
 
 
 async def read_all(bus: Bus, stream: str, count: int) -> list[bytes]:
@@ -77,6 +78,37 @@ async def test_a_window_survives_a_killed_server_and_a_go_back_n_reader_sees_eve
         if int(payload) == taken + 1:
             taken += 1
     assert taken == 400
+
+
+async def test_a_record_that_is_written_anew_goes_out_in_its_place_when_the_window_is_sent_again(
+    bus: Bus, server: Server
+) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    durable = Durable()
+    publisher = WindowPublisher(bus, window_max=3, on_room=lambda: None)
+    server.kill()
+    await until(lambda: not bus.is_connected)
+    sent = [publisher.publish("ord.0.AAPL", b"%d" % number, durable.note(str(number))) for number in range(3)]
+    await until(lambda: publisher.failure is not None)
+    publisher.rewrite(sent[1], b"one, anew")
+    assert publisher.oldest_at == sent[0].published_at
+    server.start()
+    await durable.reach(3)
+    assert durable.names == ["0", "1", "2"]
+    assert await read_all(bus, "ORD0", 3) == [b"0", b"one, anew", b"2"]
+    assert (publisher.failure, publisher.oldest_at) == (None, None)
+
+
+async def test_a_record_that_is_written_anew_after_it_was_stored_changes_nothing(bus: Bus, server: Server) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    durable = Durable()
+    publisher = WindowPublisher(bus, window_max=3, on_room=lambda: None)
+    server.pause()
+    sent = publisher.publish("ord.0.AAPL", b"as it was", durable.note("it"))
+    publisher.rewrite(sent, b"anew")
+    server.resume()
+    await durable.reach(1)
+    assert await read_all(bus, "ORD0", 1) == [b"as it was"]
 
 
 async def test_a_chain_stores_single_records_and_atomic_batches_in_order(bus: Bus) -> None:

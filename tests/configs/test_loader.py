@@ -198,7 +198,7 @@ def test_any_time_of_day_may_end_the_trading_day(files: Files, time: str) -> Non
 def test_every_shard_has_room_for_its_metrics_port(files: Files) -> None:
     files.write("shards = 10\n[matcher]\nmetrics_port_base = 65530")
     assert files.refusal() == (
-        f"{files.path}: the last shard's metrics port would be 65539; lower matcher.metrics_port_base"
+        f"{files.path}: the last matcher's metrics port would be 65539; lower matcher.metrics_port_base"
     )
 
 
@@ -232,6 +232,14 @@ def test_the_fix_port_is_a_port_of_its_own(files: Files, text: str, port: int, o
 def test_ports_that_do_not_meet_may_be_any(files: Files, text: str) -> None:
     files.write(text)
     assert load(files.path).config.gateway.fix_port
+
+
+def test_sessions_are_told_that_they_wait_before_they_are_logged_out(files: Files) -> None:
+    files.write("[gateway]\ndoubt_after_ms = 2000\nsilence_max_ms = 2000")
+    assert files.refusal() == (
+        f"{files.path}: gateway.silence_max_ms is not above gateway.doubt_after_ms; sessions are told before they are "
+        "logged out"
+    )
 
 
 def test_a_comp_id_belongs_to_one_session(files: Files) -> None:

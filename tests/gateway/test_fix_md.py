@@ -17,9 +17,12 @@ from gateway.fix_inbound import Inbound, RequestContext, throttled
 from gateway.fix_instructions import INSTRUCTION_TAGS
 from gateway.fix_lists import LIST_TAGS
 from gateway.fix_mass_requests import MASS_CANCEL_TAGS, MASS_STATUS_TAGS
+from gateway.fix_news import held_news
 from gateway.fix_outbound import Reports
 from gateway.fix_quotes import QUOTE_ENTRIES_MAX, QUOTE_TAGS
+from gateway.late_requests import LateRequests
 from gateway.reports import FIX42, FIX44, FIX50SP2
+from gateway.sequencer import Cause, Held
 from gateway.throttle import Throttle, Verdict
 from matcher.commands import Command
 from matcher.engine.engine import Engine
@@ -60,6 +63,7 @@ GATEWAY_REQUIRES = {
 }
 """Answered with MISSING_TAG where the version's dictionary does not ask for them."""
 SETTINGS = SessionSettings(begin_string="", sender_comp_id="", target_comp_id="", session_id="")
+GATEWAY = VenueConfig().gateway
 OPENED_NS = 1_767_605_400_000_000_000
 """2026-01-05 09:30 UTC."""
 
@@ -154,6 +158,9 @@ def test_the_bounds_of_a_session_are_those_of_the_code() -> None:
         f"{SETTINGS.logout_timeout_s:.0f} s for the client's",
         f"above {MESSAGE_BYTES_MAX >> 10} KiB, or {GARBAGE_BYTES_MAX >> 10} KiB that are no messages",
         f"by default {VenueConfig().trading_day_end} UTC",
+        f"`gateway.doubt_after_ms`, by default {GATEWAY.doubt_after_ms / 1000:g} s",
+        f"`gateway.hold_max_ms`, by default {GATEWAY.hold_max_ms / 1000:g} s",
+        f"`gateway.silence_max_ms`, by default {GATEWAY.silence_max_ms / 1000:g} s",
     ):
         assert bound in PAGE
     assert SETTINGS.message_bytes_max == MESSAGE_BYTES_MAX
@@ -166,7 +173,7 @@ def test_the_samples_are_what_happens(begin_string: str, lines: list[str]) -> No
 
 def test_there_are_samples_of_every_message_in_every_version() -> None:
     shown = {(begin_string, parse_line(line)[2]["35"]) for begin_string, lines in SAMPLES for line in messages(lines)}
-    assert {msg_type for _, msg_type in shown} == {*"DFGHEqiZR89jNrb", "AF"}
+    assert {msg_type for _, msg_type in shown} == {*"DFGHEqiZR89jNrbB", "AF"}
     assert {begin_string for begin_string, _ in shown} == {"FIX.4.2", "FIX.4.4", "FIXT.1.1"}
 
 
@@ -202,8 +209,17 @@ def traded(begin_string: str, requests: list[str]) -> Iterator[str]:
     shard = INSTRUMENTS[symbol].shard
     engine = Engine(shard, symbols_of(shard), orders_max=100, finished_orders_max=100)
     throttles: dict[str, Throttle] = {}
+    late_requests: LateRequests | None = None
     for number, line in enumerate(requests, 1):
-        yield line
+        if line == "-- LogSilent":  # all that follows is held for too long
+            late_requests = LateRequests(INSTRUMENTS, hold_max_ms=GATEWAY.hold_max_ms)
+            held = Held(len(requests) - number, number + 1, len(requests))
+            yield from requests[number - 1 :]
+            news = held_news(held, Cause.LOG_SILENT, hold_max_ms=GATEWAY.hold_max_ms)
+            yield f"{parse_line(requests[-1])[0]} < {news.replace(SOH, '|')}"
+            continue
+        if late_requests is None:
+            yield line
         received_ns = OPENED_NS + number * 1_000_000
         if line.startswith("-- Throttle "):
             _, _, comp_id, per_second, burst = line.split()
@@ -218,7 +234,7 @@ def traded(begin_string: str, requests: list[str]) -> Iterator[str]:
             throttle, msg_type = throttles.get(comp_id), fields["35"]
             if throttle is not None and throttle.judge(msg_type, received_ns) is not Verdict.TAKEN:
                 command = throttled(fields, context, command, throttle.text(msg_type))
-        output = engine.apply(command, number)
+        output = engine.apply(late_requests.in_place_of(command) if late_requests else command, number)
         for event in output.events:
             for session_id, body in reports.render(event, shard=shard):
                 yield f"{session_id.partition(':')[2]} < {body.replace(SOH, '|')}"

@@ -138,7 +138,7 @@ def test_an_engine_that_counts_less_has_fewer_metrics(metrics: GatewayMetrics, r
 
 def test_the_readme_names_every_metric() -> None:
     root = ONE_MACHINE.parents[1]
-    sources = ("gateway/metrics.py", "gateway/__main__.py", "matcher/process/metrics.py", "marketdata/metrics.py")
+    sources = ("gateway/metrics.py", "gateway/service.py", "matcher/process/metrics.py", "marketdata/metrics.py")
     metric = r"(?:gateway|fix_feed|matcher|marketdata)_[a-z_]+"
     exposed = {name for source in sources for name in re.findall(rf'"({metric})"', (root / source).read_text())}
     tables = (root / "README.md").read_text().partition("## Monitoring")[2]

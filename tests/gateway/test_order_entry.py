@@ -11,6 +11,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.order_entry import OrderEntry
 from gateway.sequencer import Sequencer
 from gateway.session_progress import SessionProgress
+from gateway.stamps import Stamps
 from matcher.commands import ClientRequest, MassQuote, RefusedRequest
 from sessions.accounts import Accounts
 from sessions.fix_text import SOH
@@ -24,7 +25,7 @@ class Log:
         self.flushed: list[list[int]] = []
         self._queued: list[int] = []
 
-    def submit(self, command: ClientRequest, _progress: SessionProgress) -> None:
+    def submit(self, command: ClientRequest, _progress: SessionProgress, **_more: object) -> None:
         self._queued.append(command.msg_seq_num)
 
     def flush(self) -> None:
@@ -51,10 +52,17 @@ class Sent:
     def __init__(self) -> None:
         self.commands: list[ClientRequest] = []
         self.requests: list[ClientRequest] = []
+        self.waited_s: list[float] = []
 
     def submit(
-        self, command: ClientRequest, _progress: SessionProgress, *, refusal: RefusedRequest | None = None
+        self,
+        command: ClientRequest,
+        _progress: SessionProgress,
+        *,
+        refusal: RefusedRequest | None = None,
+        waited_s: float = 0.0,
     ) -> None:
+        self.waited_s.append(waited_s)
         self.requests.append(command)
         self.commands.append(refusal or command)
 
@@ -69,7 +77,14 @@ class Desk:
         venue = load(ONE_MACHINE)
         self.sent = Sent()
         self.metrics = GatewayMetrics(CollectorRegistry())
-        self.entry = OrderEntry(Inbound(venue.instruments), cast(Sequencer, self.sent), Accounts(venue), self.metrics)
+        self.wall_ns, self.steady_ns = 0, 0
+        self.entry = OrderEntry(
+            Inbound(venue.instruments),
+            cast(Sequencer, self.sent),
+            Accounts(venue),
+            self.metrics,
+            stamps=Stamps(lambda: self.wall_ns, lambda: self.steady_ns),
+        )
         self.logged_out: list[tuple[str, str]] = []
         self.entry.log_out = lambda session_id, text: self.logged_out.append((session_id, text))
         self._number = 0
@@ -131,3 +146,26 @@ def test_another_throttle_counts_at_once_and_the_same_goes_on() -> None:
     assert desk.send(B, ORDER) == "THROTTLED"
     desk.entry.throttle({})
     assert [desk.send(A, ORDER), desk.send(B, ORDER)] == ["", ""]
+
+
+def test_a_later_request_never_bears_an_earlier_stamp_and_the_throttle_goes_on() -> None:
+    desk = Desk()
+    desk.entry.throttle({A: ThrottleLines(1, 2)})
+    hour_ns, second_ns = 3600 * 10**9, 10**9
+    desk.wall_ns = noon_ns = 10**18
+    verdicts = [desk.send(A, ORDER, at_ns=desk.wall_ns) for _ in range(3)]
+    desk.wall_ns -= hour_ns
+    for _ in range(3):
+        desk.wall_ns += second_ns
+        desk.steady_ns += second_ns
+        verdicts += [desk.send(A, ORDER, at_ns=desk.wall_ns)]
+    assert verdicts == ["", "", "THROTTLED", "THROTTLED", "", ""]
+    stamps = [command.received_ns - noon_ns for command in desk.sent.commands]
+    assert stamps == [0, 0, 0, *(n * second_ns // 2 for n in (1, 2, 3))]
+
+
+def test_how_long_requests_had_to_wait_for_us_is_told_to_the_log() -> None:
+    desk = Desk()
+    desk.wall_ns = desk.steady_ns = 7 * 10**9
+    desk.send(A, ORDER, at_ns=10**9)
+    assert desk.sent.waited_s == [6.0]

@@ -20,6 +20,8 @@ class PersistentTrader:
     def __init__(self, venue: Venue, port: int, comp_id: str, symbols: list[str], seed: int) -> None:
         self.account = Account(venue.instruments)
         self.exec_ids: list[str] = []
+        self.news = 0
+        """Times that the venue said that requests wait."""
         self._instruments = venue.instruments
         self._port = port
         self._comp_id = comp_id
@@ -145,6 +147,9 @@ class PersistentTrader:
     def _on_message(self, message: Received) -> None:
         if exec_id := message.fields.get("17"):
             self.exec_ids.append(exec_id)
+        if message.fields["35"] == "B":
+            self.news += 1
+            return
         answer = read_answer(message.fields)
         assert answer is not None, message.text
         self.account.on_answer(answer)

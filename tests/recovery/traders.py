@@ -30,6 +30,11 @@ class Traders:
         """Execution reports that they have got."""
         return sum(len(trader.exec_ids) for trader in self._traders)
 
+    @property
+    def news(self) -> int:
+        """Times that one of them was told that requests wait."""
+        return sum(trader.news for trader in self._traders)
+
     async def until_answered(self, count: int) -> None:
         """Wait until each has been answered `count` more requests than now."""
         await asyncio.gather(*(trader.until_answered(count) for trader in self._traders))

@@ -71,6 +71,19 @@ def test_a_logon_is_judged(accounts: Accounts, key: SessionKey, fields: dict[str
     assert (refusal.reason if refusal else None) == reason
 
 
+def test_who_may_log_on_is_told_why_it_may_not_just_now_and_a_stranger_is_not(accounts: Accounts):
+    accounts.closed["orders"] = "the log is silent; come back later"
+    refusal = check(accounts, FIRMA1, GOOD, peer_is_loopback=True)
+    assert refusal == ("closed", "the log is silent; come back later")
+    stranger = check(accounts, FIRMA1, GOOD | {"554": "wrong"}, peer_is_loopback=True)
+    assert stranger is not None
+    assert stranger.reason == "credentials"
+    feed = {"553": "MD1", "554": "example-md1", "108": "30"}
+    assert check(accounts, SessionKey("FIX.4.4", "MD1"), feed, peer_is_loopback=True) is None
+    del accounts.closed["orders"]
+    assert check(accounts, FIRMA1, GOOD, peer_is_loopback=True) is None
+
+
 def test_example_passwords_work_on_loopback_only(accounts: Accounts):
     refusal = check(accounts, FIRMA1, GOOD, peer_is_loopback=False)
     assert refusal is not None

@@ -97,7 +97,7 @@ def test_a_client_waits_while_its_session_is_fetched(house_without_firma1: House
     house = house_without_firma1
 
     def fetch() -> None:
-        house.engine.seats.add(account_of(house))
+        assert house.engine.seats.take(account_of(house))
         house.engine.seats.seat_waiting(FIRMA1)
 
     wanted = on_wanted_do(house, fetch)

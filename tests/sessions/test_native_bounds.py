@@ -68,7 +68,7 @@ def test_a_client_that_comes_and_goes_while_its_application_holds_fills_no_memor
             with logged_on(house, next_seq=next_seq) as client:
                 pass
             next_seq = client.next_seq
-        assert house.engine.logons == 20
+        assert house.engine.tally.logons == 20
         assert house.engine.inbound_waiting("orders") <= 2
         with logged_on(house, next_seq=next_seq) as client:
             client.order("a")

@@ -317,13 +317,13 @@ def test_another_throttle_counts_from_the_next_request_on(tmp_path: Path) -> Non
             assert [buy(client, f"b-{number}")["39"] for number in range(9)] == ["0"] * 9
 
 
-def test_a_session_that_returns_after_a_restart_gets_what_it_missed_at_the_next(tmp_path: Path) -> None:
+def test_a_session_that_returns_after_a_restart_gets_what_it_missed(tmp_path: Path) -> None:
     there, away = [firm("AWAY", "AWAY1"), firm("OTHER", "OTHER1")], [firm("OTHER", "OTHER1")]
     with venue_in_a_thread(tmp_path, firms=there) as venue:
         operator = Operator(venue)
         with operator.logged_on("AWAY1") as client:
             buy(client, "a1")
-            wait_for(lambda: b"AWAY1" in (venue.data_dir / "gateway.marks").read_bytes())
+            wait_for(lambda: b"AWAY1" in (venue.data_dir / "gateway-gw1.marks").read_bytes())
         operator.write(*away)
         operator.restart(generation=2)
         with operator.logged_on("OTHER1") as other:
@@ -331,20 +331,15 @@ def test_a_session_that_returns_after_a_restart_gets_what_it_missed_at_the_next(
             assert other.expect("8")["31"] == "10.00"
         operator.write(*there)
         operator.hang_up()
-        assert operator.logged("session_returned")["session"] == "FIX.4.4:AWAY1"
         assert operator.logged("configuration_reloaded")["added"] == ["FIX.4.4:AWAY1"]
         with operator.logged_on("AWAY1", next_seq=3) as client:
-            fill_gap(client)
-            assert buy(client, "a2")["11"] == "a2"
-        operator.restart(generation=3)
-        with operator.logged_on("AWAY1", next_seq=5) as client:
             fill_gap(client)
             client.send("2", "7=1|16=0|")
             client.send("1", "112=end|")
             while client.receive().fields.get("112") != "end":
                 pass
         told = [(m["11"], m["150"]) for m in client.received if m.msg_type == "8"]
-        assert told == [("a1", "0"), ("a2", "0"), ("a1", "F")]
+        assert told == [("a1", "0"), ("a1", "F")]
 
 
 def test_quickfix_names_the_sessions_that_wait_for_a_restart(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""
+What one session missed: the answers in EXEC between its sent mark and where the gateway stands.
+
+A session that comes here while the gateway runs was left behind at its mark, some way back in EXEC of every shard. Its
+answers are read again from there, for it alone, by a reader of its own for each shard, until that one has reached the
+gateway's: from that record on the gateway's reader has the session's answers too, and there is no gap and no repeat.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from bus.connection import Bus
+from bus.reader import LogMessage, LogReader
+from bus.subjects import exec_stream
+from gateway.sent_marks import AlreadySent
+
+Bodies = Callable[[int, LogMessage], list[str]]
+"""Shard and record of EXEC -> the session's reports in it."""
+
+
+class CatchUp:
+    """Brings one session up to where the gateway is; its client is not connected meanwhile."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        already_sent: AlreadySent,
+        bodies_of: Bodies,
+        deliver: Callable[[list[str]], None],
+        positions: list[int],
+    ) -> None:
+        """
+        Args:
+            bus: Connected.
+            already_sent: What its store holds, and from where to compare.
+            bodies_of: Renders.
+            deliver: Called with what it missed, in order.
+            positions: By shard, the last EXEC record that the gateway's reader has handed over; changes as it goes on.
+        """
+        self._bus = bus
+        self._already_sent = already_sent
+        self._bodies_of = bodies_of
+        self._deliver = deliver
+        self._positions = positions
+        self._read = list(already_sent.positions)
+        self._joined = [False] * len(positions)
+        self._all_joined = asyncio.Event()
+
+    def takes(self, shard: int, exec_seq: int) -> bool:
+        """Whether a record is the catch-up's to deliver, and not the gateway's reader's."""
+        return not self._joined[shard] or exec_seq <= self._read[shard]
+
+    async def run(self) -> None:
+        """Deliver what was missed; returns when every shard has joined."""
+        for shard in range(len(self._read)):
+            self._join(shard)
+        readers = [
+            LogReader(
+                self._bus,
+                stream=exec_stream(shard),
+                start_seq=seq + 1,
+                on_messages=partial(self._on_messages, shard),
+            )
+            for shard, seq in enumerate(self._read)
+            if not self._joined[shard]
+        ]
+        try:
+            for reader in readers:
+                await reader.start()
+            await self._all_joined.wait()
+        finally:
+            for reader in readers:
+                await reader.stop()
+
+    def _on_messages(self, shard: int, messages: list[LogMessage]) -> None:
+        missed: list[str] = []
+        for message in messages:
+            if self._joined[shard]:
+                break  # the gateway's reader has it
+            bodies = self._bodies_of(shard, message)
+            missed += [body for body in bodies if not self._already_sent.claims(shard, message.seq, body)]
+            self._read[shard] = message.seq
+            self._join(shard)
+        if missed:
+            self._deliver(missed)
+
+    def _join(self, shard: int) -> None:
+        if self._read[shard] >= self._positions[shard]:
+            self._joined[shard] = True
+            if all(self._joined):
+                self._all_joined.set()

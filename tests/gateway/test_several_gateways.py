@@ -1,0 +1,170 @@
+"""
+Two gateways of one venue, and a session that may log on at both: it goes on there with its numbers, and misses nothing.
+
+The venue and its processes are real; the client keeps its own sequence numbers from one gateway to the other.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sessions.native.events import MemoryStore
+from simulators.fix_client import FixClient, FixClientError, Received
+from tests.processes import until
+from venue.ephemeral import ephemeral_config, free_ports
+from venue.up import RunningVenue
+
+ORDER = "35=D\x0111={}\x0155=TEST1\x0154={}\x0138=5\x0140=2\x0144=100.00\x0159=1\x0160=20260101-00:00:00\x01"
+FIRMS = [
+    {
+        "name": "FIRMA",
+        "sessions": [
+            {"comp_id": "MOVES1", "password": "example-moves1", "gateways": ["gw1", "gw2"]},
+            {"comp_id": "FIRMA1", "password": "example-firma1"},
+        ],
+    },
+    {"name": "FIRMB", "sessions": [{"comp_id": "FIRMB1", "password": "example-firmb1", "gateways": ["gw2"]}]},
+]
+
+
+@pytest.fixture
+async def venue(tmp_path: Path) -> AsyncIterator[RunningVenue]:
+    [port] = free_ports(1)
+    gateway = {"further": [{"id": "gw2", "fix_port": port}]}
+    config = ephemeral_config(tmp_path, gateway=gateway, firms=FIRMS)
+    async with RunningVenue(config, tmp_path / "data") as running:
+        yield running
+
+
+class Client:
+    """One session with what it received, wherever it logs on."""
+
+    def __init__(self, venue: RunningVenue, comp_id: str) -> None:
+        self._venue = venue
+        self._comp_id = comp_id
+        self._store = MemoryStore()
+        self.received: list[Received] = []
+        self.fix: FixClient
+
+    async def log_on(self, gateway_id: str) -> None:
+        self.fix = await FixClient.connect(
+            "127.0.0.1",
+            self._venue.fix_ports[gateway_id],
+            begin_string="FIX.4.4",
+            sender_comp_id=self._comp_id,
+            password=f"example-{self._comp_id.lower()}",
+            store=self._store,
+            on_message=self.received.append,
+        )
+
+    def order(self, cl_ord_id: str, side: int = 1) -> None:
+        self.fix.send(ORDER.format(cl_ord_id, side))
+
+    async def until_told(self, **fields: str) -> None:
+        wanted = {name.removeprefix("tag_"): value for name, value in fields.items()}
+        await until(lambda: any(self._count_of(wanted)))
+
+    def _count_of(self, wanted: dict[str, str]) -> list[Received]:
+        return [each for each in self.received if wanted.items() <= each.fields.items()]
+
+    def exec_ids(self) -> list[str]:
+        return [each.fields["17"] for each in self.received if each.fields["35"] == "8"]
+
+
+async def test_a_session_logs_on_where_it_may_and_nowhere_else(venue: RunningVenue) -> None:
+    client = Client(venue, "FIRMA1")
+    with pytest.raises(FixClientError):
+        await client.log_on("gw2")
+    await client.log_on("gw1")
+    await client.fix.logout()
+
+
+async def test_a_session_goes_to_the_other_gateway_and_back_with_its_numbers_and_its_orders(
+    venue: RunningVenue,
+) -> None:
+    client = Client(venue, "MOVES1")
+    for number, gateway_id in enumerate(["gw1", "gw2", "gw1", "gw2"]):
+        await client.log_on(gateway_id)
+        client.order(f"o{number}")
+        await client.until_told(tag_11=f"o{number}", tag_150="0")
+        await client.fix.logout()
+    assert len(set(client.exec_ids())) == len(client.exec_ids()) == 4
+
+
+async def test_a_session_that_is_connected_at_one_gateway_is_turned_away_by_the_other(venue: RunningVenue) -> None:
+    client = Client(venue, "MOVES1")
+    await client.log_on("gw1")
+    with pytest.raises(FixClientError):
+        await Client(venue, "MOVES1").log_on("gw2")
+    client.order("still")
+    await client.until_told(tag_11="still", tag_150="0")
+    await client.fix.logout()
+
+
+async def test_fills_while_a_session_is_away_wait_for_it_at_the_other_gateway(venue: RunningVenue) -> None:
+    client, other = Client(venue, "MOVES1"), Client(venue, "FIRMB1")
+    await client.log_on("gw1")
+    client.order("rest")
+    await client.until_told(tag_11="rest", tag_150="0")
+    await client.fix.logout()
+    await other.log_on("gw2")
+    other.order("take", side=2)
+    await other.until_told(tag_11="take", tag_150="F")
+    await client.log_on("gw2")
+    await client.until_told(tag_11="rest", tag_150="F")
+    client.order("more")
+    await client.until_told(tag_11="more", tag_150="0")
+    assert len(set(client.exec_ids())) == len(client.exec_ids()) == 3
+    await client.fix.logout()
+    await other.fix.logout()
+
+
+async def test_a_killed_gateways_session_goes_on_at_the_other_at_once(venue: RunningVenue) -> None:
+    """The gateway dies with orders on their way and is kept from coming back; nothing is lost, nothing comes twice."""
+    client, other = Client(venue, "MOVES1"), Client(venue, "FIRMB1")
+    await other.log_on("gw2")
+    await client.log_on("gw1")
+    client.order("rest")
+    await client.until_told(tag_11="rest", tag_150="0")
+    gateway = venue.processes["gateway"]
+    os.kill(gateway.pid, signal.SIGSTOP)  # what is sent now waits in its socket, and dies with it
+    for number in range(20):
+        client.order(f"o{number}")
+    other.order("take", side=2)
+    await other.until_told(tag_11="take", tag_150="F")
+    os.kill(gateway.pid, signal.SIGKILL)
+    client.fix.abort()
+    async with asyncio.timeout(20):
+        await client.log_on("gw2")
+    await client.until_told(tag_11="rest", tag_150="F")
+    for number in range(20):
+        await client.until_told(tag_11=f"o{number}", tag_150="0")
+    await venue.wait_ready("gateway", generation=2)  # it finds that the session is elsewhere now
+    client.order("last")
+    await client.until_told(tag_11="last", tag_150="0")
+    assert len(set(client.exec_ids())) == len(client.exec_ids()) == 23
+    await client.fix.logout()
+    await client.log_on("gw1")
+    client.order("home")
+    await client.until_told(tag_11="home", tag_150="0")
+    assert len(set(client.exec_ids())) == len(client.exec_ids()) == 24
+    await client.fix.logout()
+    await other.fix.logout()
+
+
+async def test_a_paused_gateway_keeps_its_sessions_until_it_is_dead(venue: RunningVenue) -> None:
+    client = Client(venue, "MOVES1")
+    await client.log_on("gw1")
+    os.kill(venue.processes["gateway"].pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(FixClientError):
+            await Client(venue, "MOVES1").log_on("gw2")
+    finally:
+        os.kill(venue.processes["gateway"].pid, signal.SIGCONT)
+    client.order("mine")
+    await client.until_told(tag_11="mine", tag_150="0")
+    await client.fix.logout()
