@@ -30,6 +30,10 @@ class BusError(Exception):
     """NATS or JetStream refused or did not answer; the message is one sentence."""
 
 
+class NobodyThere(BusError):
+    """Nobody listens to the subject of a request."""
+
+
 class PubAck(msgspec.Struct, frozen=True):
     """JetStream stored the record, as durably as the stream promises."""
 
@@ -219,10 +223,12 @@ class Bus:
         Ask and await one reply.
 
         Raises:
-            BusError: Nobody answers this subject, or not in time, or not connected.
+            BusError: Nobody answers this subject (`NobodyThere`), or not in time, or not connected.
         """
         try:
             reply = await self._client.request(subject, payload, timeout=timeout_s)
+        except nats.errors.NoRespondersError as error:
+            raise NobodyThere(f"nobody listens to {subject}") from error
         except (nats.errors.Error, TimeoutError) as error:
             raise BusError(f"no answer on {subject}: {type(error).__name__}") from error
         return bytes(reply.data)

@@ -47,12 +47,16 @@ class LogMessage(msgspec.Struct, frozen=True):
     """Records of the stream that were still behind it when it was delivered."""
 
 
+class LogGap(Exception):
+    """A stream has lost records that were to be read; the message is one sentence."""
+
+
 class LogReader:
     """
     Reads `stream` from `start_seq` on.
 
     The owner calls `start`, and either awaits `next_batch` or has given `on_messages`. What `on_messages` raises ends
-    the reading and goes to the event loop's exception handler.
+    the reading and goes to the event loop's exception handler; so does `LogGap`.
     """
 
     def __init__(
@@ -73,6 +77,8 @@ class LogReader:
         self._loop = asyncio.get_running_loop()
         self._broken = asyncio.Event()
         self._stopped = False
+        self._is_released = False
+        self._gap: LogGap | None = None
         self._unsubscribe: Callable[[], Awaitable[None]] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -95,11 +101,21 @@ class LogReader:
         await self._drop_consumer()
 
     async def next_batch(self, messages_max: int = 1000, *, bytes_max: int = sys.maxsize) -> list[LogMessage]:
-        """Wait for the next records, in order; at least one, at most `messages_max`, and none after `bytes_max`."""
+        """
+        Wait for the next records, in order; at least one, at most `messages_max`, and none after `bytes_max`.
+
+        Raises:
+            LogGap: The stream does not have the next one any more.
+        """
         batch: list[LogMessage] = []
         room = bytes_max
         while not batch:
             if not self._queue:
+                if self._gap is not None:
+                    raise self._gap
+                if self._is_released:
+                    self._is_released = False
+                    return batch
                 self._wake.clear()
                 await self._wake.wait()
             while self._queue and len(batch) < messages_max and room > 0:
@@ -110,6 +126,11 @@ class LogReader:
                     batch.append(item)
                     room -= len(item.payload)
         return batch
+
+    def release(self) -> None:
+        """Have a `next_batch` that waits, or the next one that would, return with nothing."""
+        self._is_released = True
+        self._wake.set()
 
     async def _hand_over(self, on_messages: Callable[[list[LogMessage]], None]) -> None:
         while True:
@@ -145,6 +166,7 @@ class LogReader:
         deliver_subject = self._bus.new_inbox()
         self._unsubscribe = await self._bus.subscribe_raw(deliver_subject, self._receiver())
         self._last_heard = self._loop.time()
+        self._is_first_of_consumer = True
         name = deliver_subject.rpartition(".")[2]
         await self._bus.request_json(
             f"$JS.API.CONSUMER.CREATE.{self._stream}.{name}",
@@ -208,10 +230,19 @@ class LogReader:
     def _receive_record(self, seq: int, pending: int, payload: bytes) -> None:
         if seq < self._next_seq or self._broken.is_set():
             return
+        if seq > self._next_seq and self._is_first_of_consumer:  # it was asked for what was to come next
+            last = f"to {seq - 1} " if seq - 1 > self._next_seq else ""
+            self._gap = LogGap(
+                f"{self._stream} has lost its records from sequence {self._next_seq} {last}on; restore the store from "
+                "its backup"
+            )
+            self._wake.set()
+            return
         if seq > self._next_seq:
             log.warning("log_reader_gap", stream=self._stream, expected_seq=self._next_seq, seq=seq)
             self._broken.set()
             return
+        self._is_first_of_consumer = False
         self._next_seq = seq + 1
         self._enqueue(LogMessage(seq, payload, pending))
 

@@ -5,6 +5,7 @@ Records are MessagePack arrays, written and read by msgspec straight from and to
 increments are kept encoded inside an `ExecRecord`, so that a reader pays only for the half it wants.
 """
 
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -37,6 +38,14 @@ class OrdRecord(msgspec.Struct, frozen=True, array_like=True):
     commands: list[Command]
 
 
+class StateMark(msgspec.Struct, frozen=True, array_like=True):
+    """What the matcher's state was, exactly, when it had applied one record of ORD."""
+
+    input_seq: int
+    state_hash: str
+    """SHA-256 of its snapshot, hex."""
+
+
 class ExecRecord(msgspec.Struct, frozen=True, array_like=True):
     """What a matcher answers to a range of ORD records; one write makes all of it durable together."""
 
@@ -51,6 +60,8 @@ class ExecRecord(msgspec.Struct, frozen=True, array_like=True):
     """list[Event]"""
     increments: msgspec.Raw
     """list[MarketDataIncrement]"""
+    marks: list[StateMark] = []
+    """Of inputs before `first_input_seq`, for replicas to compare theirs with."""
 
 
 _Item = TypeVar("_Item", Event, MarketDataIncrement)
@@ -98,6 +109,7 @@ def encode_exec(
     last_input_seq: int,
     events: list[Event] | msgspec.Raw,
     increments: list[MarketDataIncrement] | msgspec.Raw,
+    marks: Sequence[StateMark] = (),
 ) -> bytes:
     """
     Encode the answer to ORD records `first_input_seq` to `last_input_seq` as one EXEC record.
@@ -113,8 +125,14 @@ def encode_exec(
             last_input_seq,
             msgspec.Raw(_encode(events)),  # of a part that is encoded already, itself
             msgspec.Raw(_encode(increments)),
+            list(marks),
         )
     )
+
+
+def encode_items(items: Sequence[Event] | Sequence[MarketDataIncrement]) -> bytes:
+    """The bytes that a record has for these events, or increments."""
+    return _encode(items)
 
 
 def encode_parts(items: list[_Item], *, bytes_max: int) -> list[msgspec.Raw]:

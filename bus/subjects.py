@@ -55,6 +55,26 @@ def status_subject(shard: int) -> str:
     return f"status.{shard}"
 
 
+def lead_subject(shard: int) -> str:
+    """Request/reply: the leading matcher says that it leads (`matcher/process/leadership.py`)."""
+    return f"lead.{shard}"
+
+
+def takeover_subject(shard: int, replica: int) -> str:
+    """The leading matcher hands over to this replica (`matcher/process/leadership.py`)."""
+    return f"takeover.{shard}.{replica}"
+
+
+def handover_subject(shard: int) -> str:
+    """Request/reply: the leading matcher is to hand over (`venue/handover.py`)."""
+    return f"handover.{shard}"
+
+
+def gateway_subject(gateway_id: str) -> str:
+    """Request/reply: what one gateway asks of another (`gateway/moves.py`)."""
+    return f"gateway.{gateway_id}"
+
+
 def symbol_token(symbol: str) -> str:
     """Escape a symbol as one subject token; `GATEWAY_SYMBOL` has a token of its own."""
     if not symbol:

@@ -42,10 +42,14 @@ MAY_IMPORT = {
     "bus": {"bus", *VOCABULARY},
     "configs": {"configs", "bus", "matcher.schedule", *VOCABULARY},
     "sessions": {"sessions", "bus", "configs", "venue", *VOCABULARY},
-    "gateway": {"gateway", "marketdata", "sessions", "bus", "configs", "venue", "matcher.contradictions", *VOCABULARY},
+    "gateway": {
+        *("gateway", "marketdata", "sessions", "bus", "configs", "venue"),
+        *("matcher.contradictions", "matcher.process.status"),
+        *VOCABULARY,
+    },
     "marketdata": {"marketdata", "sessions", "bus", "configs", "venue", *VOCABULARY},
     "ledger": {"ledger", "sessions", "bus", "configs", "venue", *VOCABULARY},
-    "venue": {"venue", "configs", "bus", "matcher.process.status", *VOCABULARY},
+    "venue": {"venue", "configs", "bus", "matcher.process.status", "matcher.process.leadership", *VOCABULARY},
     "simulators": {*PACKAGES},
 }
 """What each package may import of ours: whole packages, or single modules."""

@@ -23,7 +23,9 @@ COMMANDS: Final = {
     "matcher": _Command("matcher.__main__", "one process of a venue: the matcher of one shard"),
     "marketdata": _Command("marketdata.__main__", "one process of a venue: market data"),
     "operator": _Command("venue.operator", "orders to a running venue: halt, resume, limits, busts, new instruments"),
+    "handover": _Command("venue.handover", "have a standby lead a shard, without waiting for a time-out"),
     "replay": _Command("simulators.replay", "play recorded order flow into a venue"),
+    "torture": _Command("simulators.torture.command", "hurt a venue under load, and check every promise from outside"),
     "bench": _Command("simulators.bench", "measure a venue under load"),
 }
 HELP_WORDS: Final = ("help", "-h", "--help")

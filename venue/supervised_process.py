@@ -48,6 +48,8 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The program's path and its arguments."""
     stage: int = 0
     """A stage is started when the one before is ready, and stopped when the one after has ended."""
+    team: str = ""
+    """Those of one team stand in for each other: one of them is given up as long as there is another."""
     probe: Callable[[], Awaitable[dict[str, Any]]] | None = None
     """Returns details once the process is ready; None: the process says so itself."""
     stop_timeout_s: float = 10.0

@@ -40,7 +40,8 @@ class Supervisor:
             await supervisor.wait_ready("gateway", generation=2)
     """
 
-    def __init__(self, specs: Iterable[ProcessSpec]) -> None:
+    def __init__(self, specs: Iterable[ProcessSpec], *, restart_delays_s: tuple[float, ...] = RESTART_DELAYS_S) -> None:
+        self._restart_delays_s = restart_delays_s
         self._changed = asyncio.Condition()
         self.processes = {spec.name: SupervisedProcess(spec, self._changed) for spec in specs}
         """By name, in the order given."""
@@ -48,6 +49,7 @@ class Supervisor:
         """Why the processes cannot be kept running, once that is so."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
+        self._given_up: set[str] = set()
 
     async def __aenter__(self) -> Self:
         """
@@ -75,14 +77,16 @@ class Supervisor:
 
     async def wait_ready(self, name: str, generation: int = 1) -> None:
         """
-        Await that a life of a process, this one or a later, is ready.
+        Await that a life of a process, this one or a later, is ready; or that the process is given up.
 
         Raises:
             SupervisorError: The processes cannot be kept running.
         """
         process = self.processes[name]
         async with self._changed:
-            await self._changed.wait_for(lambda: self.failure or process.ready_generation >= generation)
+            await self._changed.wait_for(
+                lambda: self.failure or process.ready_generation >= generation or name in self._given_up
+            )
         if self.failure:
             raise self.failure
 
@@ -102,7 +106,8 @@ class Supervisor:
         """
         process = self.processes[name]
         await self.wait_ready(name, process.generation)
-        process.send_signal(number)
+        if name not in self._given_up:
+            process.send_signal(number)
 
     async def stop(self) -> None:
         """Stop all processes, the last stage first; one that does not stop in time is killed."""
@@ -138,15 +143,27 @@ class Supervisor:
                     return
                 deaths = 1 if ending.ready_s >= HEALTHY_AFTER_S else deaths + 1
                 _check_hope(process, ending, deaths)
-                delay_s = RESTART_DELAYS_S[min(deaths, len(RESTART_DELAYS_S)) - 1]
+                delay_s = self._restart_delays_s[min(deaths, len(self._restart_delays_s)) - 1]
                 log.warning("process_died", **_facts(process, ending), restart_in_s=delay_s)
                 await self._pause(delay_s)
         except SupervisorError as error:
-            await self._fail(error)
+            if self._has_stand_in(process):
+                log.error("process_given_up", name=process.spec.name, reason=str(error))
+                async with self._changed:
+                    self._changed.notify_all()
+            else:
+                await self._fail(error)
         except Exception as error:
             log.exception("supervision_failed", name=process.spec.name)
             process.kill()
             await self._fail(SupervisorError(f"{process.spec.name} cannot be supervised: {error}"))
+
+    def _has_stand_in(self, process: SupervisedProcess) -> bool:
+        """Whether another one of its team is kept alive; from now on this one is not."""
+        team = process.spec.team
+        self._given_up.add(process.spec.name)
+        others = [each.spec.name for each in self.processes.values() if team and each.spec.team == team]
+        return not self._given_up.issuperset(others)
 
     async def _pause(self, delay_s: float) -> None:
         """Wait, but not on when the supervisor stops."""

@@ -9,14 +9,16 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
+from itertools import product
 from pathlib import Path
 from typing import Any, Final, Self
 
 import structlog
 import uvloop
 
-from configs.loader import ONE_MACHINE, ConfigError, Venue, check_reloadable, load
+from configs.loader import ONE_MACHINE, ConfigError, Venue, check_reloadable, load, replica_name
 from venue import logs
 from venue.data_directory import (
     DataDirectoryError,
@@ -38,7 +40,7 @@ from venue.process import (
     with_engine,
 )
 from venue.supervised_process import ProcessSpec, SupervisedProcess, SupervisorError
-from venue.supervisor import Supervisor
+from venue.supervisor import RESTART_DELAYS_S, Supervisor
 
 LOG_STAGE: Final = 0
 CORE_STAGE: Final = 1
@@ -64,7 +66,14 @@ class RunningVenue:
     supervisor: Supervisor
 
     def __init__(
-        self, config_path: Path, data_dir: Path, *, quiet: bool = True, engine: EngineName | None = None
+        self,
+        config_path: Path,
+        data_dir: Path,
+        *,
+        quiet: bool = True,
+        engine: EngineName | None = None,
+        nats_urls: Mapping[str, str] | None = None,
+        restart_delays_s: tuple[float, ...] = RESTART_DELAYS_S,
     ) -> None:
         """
         Prepare a venue that is not started yet.
@@ -74,11 +83,15 @@ class RunningVenue:
             data_dir: Made if it is not there.
             quiet: The processes log to `<data_dir>/logs/<name>.log`, not to standard error.
             engine: The gateway's, instead of the configuration's.
+            nats_urls: By a process's name, the JetStream server that it uses instead of the configuration's.
+            restart_delays_s: Of the supervisor.
         """
         self.config_path = config_path.absolute()
         self.data_dir = data_dir.absolute()
         self.venue: Venue = with_engine(load(self.config_path), engine)
         self._quiet = quiet
+        self._nats_urls = nats_urls or {}
+        self._restart_delays_s = restart_delays_s
         self._stack = AsyncExitStack()
 
     @property
@@ -115,7 +128,9 @@ class RunningVenue:
             stack.callback(os.close, held)
             claim_store(self.data_dir)
             forget_runner(self.data_dir)
-            self.supervisor = await stack.enter_async_context(Supervisor(self._specs(held)))
+            self.supervisor = await stack.enter_async_context(
+                Supervisor(self._specs(held), restart_delays_s=self._restart_delays_s)
+            )
             self._stack = stack.pop_all()
         return self
 
@@ -135,8 +150,8 @@ class RunningVenue:
         except ConfigError as error:
             log.error("configuration_not_reloaded", reason=f"{error}; nothing was changed")
             return
-        for shard in range(self.venue.config.shards):
-            await self.supervisor.signal_ready(f"matcher-{shard}", signal.SIGHUP)
+        for shard, replica in self._replicas():
+            await self.supervisor.signal_ready(replica_name(shard, replica), signal.SIGHUP)
         for gateway_id in self.venue.gateway_ids:
             await self.supervisor.signal_ready(self.gateway_name(gateway_id), signal.SIGHUP)
 
@@ -162,8 +177,15 @@ class RunningVenue:
         if config.nats.embedded:
             specs.append(nats_server_spec(config, self.data_dir, stage=LOG_STAGE, inherit=(held,)))
         specs += [
-            self._spec(f"matcher-{shard}", CORE_STAGE, held, "matcher", "--shard", str(shard))
-            for shard in range(config.shards)
+            self._spec(
+                replica_name(shard, replica),
+                CORE_STAGE,
+                held,
+                "matcher",
+                *("--shard", str(shard), "--replica", str(replica)),
+                team=f"matchers of shard {shard}",
+            )
+            for shard, replica in self._replicas()
         ]
         specs.append(self._spec("marketdata", CORE_STAGE, held, "marketdata"))
         specs += [
@@ -178,11 +200,23 @@ class RunningVenue:
         ]
         return specs
 
-    def _spec(self, name: str, stage: int, held: int, module: str, *arguments: str) -> ProcessSpec:
+    def _replicas(self) -> Iterator[tuple[int, int]]:
+        """Shard and number of each matcher."""
+        config = self.venue.config
+        return product(range(config.shards), range(1, config.matcher.standbys + 2))
+
+    def _spec(self, name: str, stage: int, held: int, module: str, *arguments: str, team: str = "") -> ProcessSpec:
         # -P: a folder named like one of our packages in the working directory must not shadow it.
         command = (sys.executable, "-P", "-m", module, "--config", str(self.config_path), "--data", str(self.data_dir))
+        if (url := self._nats_urls.get(name)) is not None:
+            arguments += ("--nats", url)
         return ProcessSpec(
-            name=name, command=command + arguments, stage=stage, inherit=(held,), log_file=self._log_file(name)
+            name=name,
+            command=command + arguments,
+            stage=stage,
+            team=team,
+            inherit=(held,),
+            log_file=self._log_file(name),
         )
 
     def _log_file(self, name: str) -> Path | None:

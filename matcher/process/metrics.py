@@ -42,15 +42,28 @@ class MatcherMetrics:
             "matcher_snapshot_seconds", "Matching stands still for a snapshot.", buckets=_SECONDS, registry=registry
         )
 
+        self.takeovers = Counter("matcher_takeovers", "Times that this process took over.", registry=registry)
+        self._leads = Gauge("matcher_leads", "1 if this process leads its shard, 0 if it stands by.", registry=registry)
+        self._live = Gauge("matcher_resting_orders", "Orders that rest on the books.", registry=registry)
+        self._finished = Gauge("matcher_remembered_orders", "Finished orders still remembered.", registry=registry)
         self._levels = Gauge("matcher_book_levels", "Price levels.", ["symbol", "side"], registry=registry)
         self._trades = Gauge("matcher_matches", "Matches since the log began.", ["symbol"], registry=registry)
 
-    def watch(self, engine: Engine) -> None:
+    def lead(self, leader_epoch: int, engine: Engine) -> None:
+        """This process leads from now on."""
+        self._leads.set(1)
+        self.epoch.set(leader_epoch)
+        self._watch(engine)
+
+    def stand_by(self, engine: Engine) -> None:
+        """This process stands by from now on."""
+        self._leads.set(0)
+        self._watch(engine)
+
+    def _watch(self, engine: Engine) -> None:
         """Read the engine's own counts when scraped, so that the hot path pays nothing."""
-        live = Gauge("matcher_resting_orders", "Orders that rest on the books.", registry=self._registry)
-        live.set_function(lambda: engine.live_order_count)
-        finished = Gauge("matcher_remembered_orders", "Finished orders still remembered.", registry=self._registry)
-        finished.set_function(lambda: engine.finished_order_count)
+        self._live.set_function(lambda: engine.live_order_count)
+        self._finished.set_function(lambda: engine.finished_order_count)
         self._engine = engine
         self._watch_symbols()
 

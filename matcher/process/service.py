@@ -1,24 +1,18 @@
 """
-The process around one engine: reads ORD<k> in order, answers on EXEC<k>.
+The process around one shard's engine: it leads the shard, or stands by until it does.
 
 Theory of operation. The log in and the log out are the whole truth; a matcher keeps nothing that they do not give back.
-Each EXEC record says how far ORD was consumed, and is written with the sequence that it must have, so an answer and
-the mark that the question is answered become durable together, once. A starting matcher reads the last EXEC record,
-takes a new epoch, and writes an empty record with it: from then on any older leader's write is refused. It rebuilds
-its engine from the newest snapshot and the ORD records up to the mark, whose answers it throws away because they are
-in EXEC already, and then goes on live.
+Each EXEC record says how far ORD was consumed. Whoever leads has written an empty record with a new epoch behind the
+last one: from then on any older leader's write is refused by the stream. So any number of replicas of a shard may run;
+one leads, the others follow both logs and are ready to.
 
-Leadership. The newest epoch leads. A leader that finds itself fenced raises `Fenced` and ends with status 78, after
-which no supervisor starts it again: if it came back it would fence its successor in turn, and two matchers that were
-configured for one shard by mistake would take it from each other for ever. So the one that started last stays. What
-interferes before the own epoch is written is another matter: mostly the last write of a leader that was just killed,
-still on its way. Then the position is read anew, a few times.
+A matcher that starts asks who leads (`leadership`). If nobody does, it takes a new epoch first, so that no older leader
+can write any more, and only then rebuilds its engine, from the newest snapshot and the ORD records up to where EXEC
+answers, and goes on live (`leader`). Else it rebuilds it in the same way and follows (`standby`).
 
-Whatever waits in ORD while the last writes are on their way is answered by the next write (micro-batching): an idle
-venue adds no delay, and the cost of a write is shared the more the busier it is.
-
-A leader is a writer on ORD<k> too (`own_records`): before it answers anything it announces what of the configuration
-the log does not have yet (`announcements`), and while it leads it says what time it is (`clock`).
+A standby takes over by writing its epoch behind what it finds to be the end of EXEC, and reads up to there. Should two
+try, the stream takes one record, and the other goes on standing by. A leader that finds itself fenced ends, because its
+engine may be ahead of what is answered; its supervisor starts it again, and it stands by.
 """
 
 import asyncio
@@ -26,265 +20,383 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import structlog
 
 from bus import background
 from bus.connection import Bus, BusError, PubAck, PubFailure
-from bus.publisher import BATCH_RECORDS_MAX, WRONG_LAST_SEQ, ChainPublisher, Fenced, store_after
-from bus.reader import LogMessage, LogReader
-from bus.records import RecordError, decode_exec, decode_ord, encode_exec, encode_parts
-from bus.streams import ForeignStream, last_seq, read_record
-from bus.subjects import exec_stream, exec_subject, ord_stream, status_subject
+from bus.publisher import WRONG_LAST_SEQ, ChainPublisher, Fenced, store_after
+from bus.reader import LogGap, LogReader
+from bus.records import encode_exec
+from bus.streams import ForeignStream
+from bus.subjects import exec_stream, exec_subject, ord_stream
 from configs.loader import Venue, check_reloadable
 from matcher.books.snapshot import SnapshotError
 from matcher.engine.engine import Engine
-from matcher.events import Event, OperatorAnswered
-from matcher.increments import MarketDataIncrement
-from matcher.instruments import Instrument
-from matcher.operator_commands import DefineInstrument, Limits, SetLimits
-from matcher.process import clock, snapshot_files, status
-from matcher.process.announcements import announcements
-from matcher.process.clock import Clock
+from matcher.process import leadership, snapshot_files
+from matcher.process.leader import Handover, Leader
+from matcher.process.leadership import (
+    HandedOver,
+    Leading,
+    Leads,
+    Question,
+    Silence,
+    TakeOver,
+    Watch,
+    encode_handed_over,
+)
+from matcher.process.logs import LogBroken, Position, read_ord, read_position
 from matcher.process.metrics import MatcherMetrics
-from matcher.process.own_records import OwnRecords, writer_id
+from matcher.process.snapshot_taker import ForkingTaker, Snapshots, SnapshotTaker
+from matcher.process.standby import Standby
 
 log = structlog.get_logger()
 
 EXEC_WRITES_MAX: Final = 2
 """EXEC writes on their way at once: one being stored while the next is prepared."""
-WHOLE_ITEMS_MAX: Final = 3_000
-"""Events and increments in one EXEC record; those of a longer answer are spread over several."""
-PART_BYTES: Final = 1 << 16
-"""Of such a record: whoever reads them takes one at a time, some ms of work, and does other work between two."""
-_ITEM_BYTES: Final = 512
-"""More than an event takes on average."""
-_PARTS_MAX: Final = BATCH_RECORDS_MAX // 2
+HANDOVER_PATIENCE_S: Final = 5.0
+"""How long a leader that has handed over waits to see that another one matches."""
+STANDBY_PATIENCE_HEARTBEATS: Final = 5
+"""A standby that has not asked for so long does not count as one."""
 EPOCH_ATTEMPTS_MAX: Final = 20
 """How often a starting matcher tries to be the next writer of an EXEC that others write to."""
-ANNOUNCEMENT_PATIENCE_S: Final = 10.0
-"""How long a starting matcher waits for its announcements to be stored before it answers without them."""
-
-
-class LogBroken(Exception):
-    """A log cannot be gone on from; the message names stream and sequence, and says what to do."""
-
-
-class _Position(msgspec.Struct, frozen=True):
-    """Where EXEC stands when a matcher starts."""
-
-    exec_seq: int
-    leader_epoch: int
-    consumed_input_seq: int
+_LATER_REPLICA_WAITS_S: Final = 0.5
+"""Replicas that start together ask one after the other, so that the first one leads."""
 
 
 class MatcherService:
-    """One shard's matcher."""
+    """One replica of one shard's matcher."""
 
-    def __init__(self, bus: Bus, venue: Venue, shard: int, snapshots: Path, metrics: MatcherMetrics) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        venue: Venue,
+        shard: int,
+        snapshots: Path,
+        metrics: MatcherMetrics,
+        *,
+        replica: int = 1,
+        taker: SnapshotTaker | None = None,
+    ) -> None:
+        """
+        Args:
+            bus: Connected.
+            venue: The configuration.
+            shard: Which.
+            snapshots: The directory of this replica's snapshots.
+            metrics: Told of everything.
+            replica: Which of the shard's replicas this is, from 1.
+            taker: Writes the snapshots; None: forked children.
+        """
         self._bus = bus
         self._shard = shard
-        self._writer_id = writer_id(shard)
         self._venue = venue
         self._config = venue.config.matcher
-        self._snapshots = snapshots
+        self._directory = snapshots
         self._metrics = metrics
-        self._bytes_max = bus.payload_bytes_max // 2
-        self._next_snapshot_seq = 0
-        self._saving: asyncio.Task[None] | None = None
-        self._consumed_seq = 0
-        self._unsaved: tuple[int, bytes] | None = None
-        self._clock_wakes = asyncio.Event()
-        self._known = dict(venue.instruments)
-        """Of all shards, as the configurations have them that this process went by."""
-        self._defined: dict[str, Instrument] = {}
-        self._limits: dict[tuple[str, str], Limits] = {}
-        """What this process has announced, which the engine may not have read yet."""
+        self._replica = replica
+        self._snapshots = Snapshots(
+            snapshots,
+            taker or ForkingTaker(snapshots),
+            every_inputs=self._config.snapshot_every_inputs,
+            on_mark=self._on_mark,
+            on_pause=metrics.snapshot_seconds.observe,
+        )
+        self._leader: Leader | None = None
+        self._standby: Standby | None = None
+        self.engine: Engine
+        self._reader: LogReader
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether this replica leads."""
+        return self._leader is not None
 
     async def start(self) -> None:
         """
-        Take over the shard: a new epoch, the engine as it stood at the last answer, and the configuration announced.
+        Lead the shard if nobody does, or else stand by.
 
         Raises:
             BusError: JetStream does not answer, or takes no record.
             Fenced: Another matcher leads this shard, and was faster each time.
             ForeignStream: An instrument has other units in the log than in the configuration.
             LogBroken: The logs do not fit each other, or a record cannot be read.
+            LogGap: A log has lost records.
         """
-        position = await self._lead()
-        self.engine = self._restore(position.consumed_input_seq)
-        self._next_snapshot_seq = self.engine.last_input_seq + self._config.snapshot_every_inputs
-        self._reader = LogReader(self._bus, stream=ord_stream(self._shard), start_seq=self.engine.last_input_seq + 1)
-        await self._reader.start()
-        try:
-            await self._catch_up(position.consumed_input_seq)
-            await self._announce()
-            self._end_status = await self._bus.subscribe(status_subject(self._shard), self._on_status_request)
-        except (LogBroken, ForeignStream):
-            await self._reader.stop()
-            raise
-        self._metrics.epoch.set(self._epoch)
-        self._metrics.watch(self.engine)
-        log.info(
-            "recovered", shard=self._shard, leader_epoch=self._epoch, consumed_input_seq=position.consumed_input_seq
-        )
+        if await self._is_led():
+            await self._stand_by_anew()
+        else:
+            await self._lead_anew()
+        log.info("recovered", shard=self._shard, replica=self._replica, **self._facts())
 
     async def run(self, stop: asyncio.Event) -> None:
         """
-        Match until `stop` is set.
+        Match, or stand by, until `stop` is set.
 
         Raises:
+            BusError: NATS went away in the middle of a hand-over.
+            Diverged: This engine answers otherwise than the leader's.
             Fenced: Another matcher leads this shard.
+            ForeignStream: An instrument has other units in the log than in the configuration.
             LogBroken: A record cannot be read; nothing of it was applied.
+            LogGap: A log has lost records.
         """
-        stopping = asyncio.create_task(stop.wait())
-        working = asyncio.create_task(self._match_for_ever())
-        timing = asyncio.create_task(clock.keep(self._clock, self._own_records, self._clock_wakes))
-        endings: set[asyncio.Future[Any]] = {stopping, working, timing, self._publisher.failed}
-        ended, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
-        for task in (stopping, working, timing):
-            task.cancel()
-        await asyncio.gather(stopping, working, timing, return_exceptions=True)
-        await self._reader.stop()
-        if self._bus.is_connected:
-            await self._end_status()
-        for ending in ended:
-            ending.result()
+        try:
+            while not stop.is_set():
+                if self._leader is not None:
+                    await self._run_leader(self._leader, stop)
+                else:
+                    assert self._standby is not None
+                    await self._run_standby(self._standby, stop)
+        finally:
+            self._snapshots.close()
+            await self._reader.stop()
 
-    async def _match_for_ever(self) -> None:
-        while True:
-            batch = await self._reader.next_batch(self._config.batch_records_max)
-            self._metrics.lag.set(batch[-1].pending)
-            events, increments = self._apply(batch)
-            self._clock_wakes.set()
-            await self._write(batch[0].seq, batch[-1].seq, events, increments)
-            self._snapshot_when_due()
+    def reconfigure(self, venue: Venue) -> None:
+        """
+        Go by another configuration: a leader announces what is new; a standby keeps it for when it leads.
 
-    def _apply(self, batch: list[LogMessage]) -> tuple[list[Event], list[MarketDataIncrement]]:
-        events: list[Event] = []
-        increments: list[MarketDataIncrement] = []
-        commands = 0
-        began = time.perf_counter()
-        for message in batch:
-            try:
-                record = decode_ord(message.payload)
-            except RecordError as error:
-                raise LogBroken(f"{ord_stream(self._shard)} sequence {message.seq}: {error}") from error
-            answers = self.engine.apply_record(
-                record.gateway_id, record.boot, record.record_number, record.commands, message.seq
-            )
-            if record.gateway_id == self._writer_id:
-                _tell_of_refusals(answers[0])
-            events += answers[0]
-            increments += answers[1]
-            commands += len(record.commands)
-        self._metrics.apply_seconds.observe(time.perf_counter() - began)
-        self._metrics.batch_commands.observe(commands)
-        self._metrics.commands.inc(commands)
-        self._metrics.count_events(events)
-        return events, increments
+        Raises:
+            ConfigError: Instruments would get other units, or other shards; nothing is announced.
+        """
+        if self._leader is not None:
+            self._leader.reconfigure(venue)
+        else:
+            check_reloadable(self._venue.config.shards, self._venue.instruments | self.engine.instruments, venue)
+        self._venue = venue
 
-    async def _write(
-        self,
-        first_input_seq: int,
-        last_input_seq: int,
-        events: list[Event],
-        increments: list[MarketDataIncrement],
-    ) -> None:
-        began = time.perf_counter()
+    def _facts(self) -> dict[str, Any]:
+        if self._leader is not None:
+            return {"leads": True, "leader_epoch": self._leader.leader_epoch, "input_seq": self.engine.last_input_seq}
+        return {"leads": False, "input_seq": self.engine.last_input_seq}
 
-        def on_durable() -> None:
-            self._consumed_seq = last_input_seq
-            self._metrics.consumed.set(last_input_seq)
-            self._metrics.exec_write_seconds.observe(time.perf_counter() - began)
-            self._save_when_covered()
+    def _on_mark(self, input_seq: int, state_hash: str) -> None:
+        self._metrics.snapshots.inc()
+        if self._leader is not None:
+            self._leader.note_mark(input_seq, state_hash)
+        elif self._standby is not None:
+            self._standby.note_mark(input_seq, state_hash)
 
-        await self._publisher.publish(self._records(first_input_seq, last_input_seq, events, increments), on_durable)
+    # Who leads
 
-    def _records(
-        self, first: int, last: int, events: list[Event], increments: list[MarketDataIncrement]
-    ) -> list[bytes]:
-        """One record; or for a long answer several, which are stored together and consume with the last."""
-        items = len(events) + len(increments)
-        if items <= WHOLE_ITEMS_MAX and len(whole := self._encode(first, last, events, increments)) <= self._bytes_max:
-            return [whole]
-        # An answer of millions of events makes larger records, not more of them than one batch may have.
-        bytes_max = min(max(PART_BYTES, items * _ITEM_BYTES // _PARTS_MAX), self._bytes_max)
-        return [
-            *(self._encode(first, first - 1, part, []) for part in encode_parts(events, bytes_max=bytes_max)),
-            *(self._encode(first, first - 1, [], part) for part in encode_parts(increments, bytes_max=bytes_max)),
-            self._encode(first, last, [], []),
-        ]
+    def _question(self) -> Question:
+        return Question(self._replica, self._standby.consumed_input_seq if self._standby is not None else -1)
 
-    def _encode(
-        self,
-        first: int,
-        last: int,
-        events: list[Event] | msgspec.Raw,
-        increments: list[MarketDataIncrement] | msgspec.Raw,
-    ) -> bytes:
-        return encode_exec(
-            shard=self._shard,
-            leader_epoch=self._epoch,
-            first_input_seq=first,
-            last_input_seq=last,
-            events=events,
-            increments=increments,
+    async def _is_led(self) -> bool:
+        """Whether another replica leads; a silent one is given some time to answer."""
+        patience_s = self._config.takeover_after_ms / 1000
+        answer = await leadership.ask(self._bus, self._shard, self._question(), timeout_s=patience_s)
+        if answer is Silence.NOBODY and self._replica > 1:
+            await asyncio.sleep(_LATER_REPLICA_WAITS_S * (self._replica - 1))
+            answer = await leadership.ask(self._bus, self._shard, self._question(), timeout_s=patience_s)
+        return isinstance(answer, Leads)
+
+    async def _stand_by_anew(self) -> None:
+        position = await self._read_position()
+        await self._rebuild(position)
+        self._stand_by(position)
+
+    async def _say_that_we_lead(self, position: Position) -> None:
+        """At once when the epoch is written, before what may take long: else others would find that nobody leads."""
+        says = Leads(self._replica, position.leader_epoch + 1, position.consumed_input_seq)
+        self._leading = Leading(
+            self._bus,
+            self._shard,
+            lambda: self._leader.says() if self._leader is not None else says,
+            standby_patience_s=STANDBY_PATIENCE_HEARTBEATS * self._config.heartbeat_ms / 1000,
         )
+        await self._leading.start()
 
-    # Recovery
-
-    async def _lead(self) -> _Position:
+    async def _lead_anew(self) -> None:
         """
-        Take a new epoch and write it.
+        Take a new epoch, then rebuild the engine, and lead.
 
-        A failure may hide a success, and the own record cannot be told from that of another matcher that takes the
-        same epoch at the same time. So after any failure the position is read anew, and one more epoch is taken.
+        A failure to write the epoch may hide a success, and the own record cannot be told from that of another matcher
+        that takes the same epoch at the same time. So after any failure the position is read anew, and one more epoch
+        is taken; unless somebody else leads by then.
         """
-        stream, subject = exec_stream(self._shard), exec_subject(self._shard)
         answer: PubAck | PubFailure | None = None
         for attempt in range(1, EPOCH_ATTEMPTS_MAX + 1):
             position = await self._read_position()
-            self._consumed_seq = position.consumed_input_seq
-            self._epoch = position.leader_epoch + 1
-            record = self._encode(position.consumed_input_seq + 1, position.consumed_input_seq, [], [])
-            answer = await store_after(self._bus, subject, record, last_seq=position.exec_seq)
+            answer = await self._write_epoch(position)
             if isinstance(answer, PubAck):
-                self._publisher = ChainPublisher(
-                    self._bus, stream=stream, subject=subject, last_seq=answer.seq, window_max=EXEC_WRITES_MAX
-                )
-                return position
+                await self._say_that_we_lead(position)
+                await self._rebuild(position)
+                await self._begin_to_lead(position.leader_epoch + 1, answer.seq)
+                return
             log.warning("epoch_not_taken", shard=self._shard, attempt=attempt, why=answer.description)
+            if await self._is_led():
+                await self._stand_by_anew()
+                return
         assert isinstance(answer, PubFailure)
+        stream = exec_stream(self._shard)
         if answer.code in WRONG_LAST_SEQ:
             raise Fenced(f"another matcher writes {stream} all the time; let one matcher run for each shard")
         raise BusError(f"{stream} takes no record: {answer.description}")
 
-    async def _read_position(self) -> _Position:
-        stream = exec_stream(self._shard)
-        exec_seq = await last_seq(self._bus, stream)
-        if not exec_seq:
-            return _Position(0, 0, 0)
-        stored = await read_record(self._bus, stream, exec_seq)
-        if stored is None:
-            raise LogBroken(f"{stream} sequence {exec_seq} is its newest, but it cannot be read; restore the store")
+    async def _read_position(self) -> Position:
+        return await read_position(self._bus, self._shard)
+
+    async def _write_epoch(self, position: Position) -> PubAck | PubFailure:
+        record = encode_exec(
+            shard=self._shard,
+            leader_epoch=position.leader_epoch + 1,
+            first_input_seq=position.consumed_input_seq + 1,
+            last_input_seq=position.consumed_input_seq,
+            events=[],
+            increments=[],
+        )
+        return await store_after(self._bus, exec_subject(self._shard), record, last_seq=position.exec_seq)
+
+    async def _begin_to_lead(self, leader_epoch: int, exec_seq: int) -> None:
+        venue = self._venue
+        publisher = ChainPublisher(
+            self._bus,
+            stream=exec_stream(self._shard),
+            subject=exec_subject(self._shard),
+            last_seq=exec_seq,
+            window_max=EXEC_WRITES_MAX,
+        )
+        leader = Leader(
+            self._bus,
+            venue,
+            replica=self._replica,
+            engine=self.engine,
+            reader=self._reader,
+            publisher=publisher,
+            leader_epoch=leader_epoch,
+            leading=self._leading,
+            snapshots=self._snapshots,
+            metrics=self._metrics,
+        )
         try:
-            record = decode_exec(stored.payload)
-        except RecordError as error:
-            raise LogBroken(f"{stream} sequence {exec_seq}: {error}") from error
-        if record.shard != self._shard:
-            raise LogBroken(f"{stream} sequence {exec_seq} is of shard {record.shard}, not {self._shard}")
-        ord_seq = await last_seq(self._bus, ord_stream(self._shard))
-        if record.last_input_seq > ord_seq:
-            raise LogBroken(
-                f"{stream} answers {ord_stream(self._shard)} up to sequence {record.last_input_seq}, but that log ends "
-                f"at {ord_seq}: orders were lost by the store; restore it from its backup"
-            )
-        return _Position(exec_seq, record.leader_epoch, record.last_input_seq)
+            await leader.begin()
+        except ForeignStream:
+            await self._reader.stop()
+            raise
+        self._leader, self._standby = leader, None
+        if self._venue is not venue:  # it was reloaded meanwhile
+            leader.reconfigure(self._venue)
+        self._metrics.lead(leader_epoch, self.engine)
+
+    def _stand_by(self, position: Position) -> None:
+        self._leader = None
+        self._standby = Standby(
+            self._bus, self.engine, self._reader, position, snapshots=self._snapshots, metrics=self._metrics
+        )
+        self._metrics.stand_by(self.engine)
+
+    # Roles
+
+    async def _run_leader(self, leader: Leader, stop: asyncio.Event) -> None:
+        handover = await leader.run(stop)
+        if handover is not None:
+            await self._hand_over(leader, handover)
+
+    async def _hand_over(self, leader: Leader, handover: Handover) -> None:
+        """Let a standby lead, follow it, and tell whoever asked for it; should it fail, we stand by like others."""
+        position = Position(leader.exec_seq, leader.leader_epoch, self.engine.last_input_seq)
+        self._stand_by(position)
+        standby = self._standby
+        assert standby is not None
+        self._leading.hand_over(handover.to_replica, TakeOver(position.exec_seq, position.leader_epoch))
+        await self._leading.stop()
+        log.info("handed_over", shard=self._shard, to_replica=handover.to_replica, exec_seq=position.exec_seq)
+        self._telling = background.start(self._tell(handover, standby), name="tell of the hand-over")
+
+    async def _tell(self, handover: Handover, standby: Standby) -> None:
+        """Tell whoever asked that another replica matches, once it does."""
+        try:
+            async with asyncio.timeout(HANDOVER_PATIENCE_S):
+                await standby.until_consumed(standby.consumed_input_seq + 1)
+            pause_ms = (time.perf_counter() - handover.began_s) * 1000
+            leads = await leadership.ask(self._bus, self._shard, self._question(), timeout_s=HANDOVER_PATIENCE_S)
+        except TimeoutError:
+            done = HandedOver(f"replica {handover.to_replica} of shard {self._shard} did not take over; see its log")
+        else:
+            replica = leads.replica if isinstance(leads, Leads) else handover.to_replica
+            done = HandedOver("", replica, standby.leader_epoch, round(pause_ms, 3))
+        try:
+            self._bus.publish_now(handover.reply_subject, encode_handed_over(done))
+        except BusError as error:
+            log.warning("handover_untold", reason=str(error))
+
+    async def _run_standby(self, standby: Standby, stop: asyncio.Event) -> None:
+        stopping = asyncio.create_task(stop.wait())
+        following = asyncio.create_task(standby.follow())
+        watch = Watch(
+            self._bus,
+            self._config,
+            shard=self._shard,
+            asks=self._question,
+            epochs_in_a_row=lambda: standby.epochs_in_a_row,
+        )
+        watching = asyncio.create_task(self._take_over_when_due(standby, watch))
+        tasks: set[asyncio.Future[Any]] = {stopping, following, watching, standby.diverged}
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+            if watching in ended:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+                leader_epoch, exec_seq = watching.result()
+                await self._begin_to_lead(leader_epoch, exec_seq)
+                log.info("took_over", shard=self._shard, replica=self._replica, **self._facts())
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _take_over_when_due(self, standby: Standby, watch: Watch) -> tuple[int, int]:
+        """Write our epoch when it is our turn; returns it and its place in EXEC, when all before it is read."""
+        while True:
+            why = await watch.until_it_is_our_turn()
+            if isinstance(why, TakeOver):
+                await standby.until_read(why.exec_seq)
+                position = Position(why.exec_seq, why.leader_epoch, standby.consumed_input_seq)
+            else:
+                log.warning("leader_lost", shard=self._shard, why=why.value)
+                position = await self._read_position_patiently()
+            if position.leader_epoch <= standby.leader_epoch or isinstance(why, TakeOver):
+                answer = await self._write_epoch(position)
+                if isinstance(answer, PubAck):
+                    await self._say_that_we_lead(position)
+                    await standby.until_read(position.exec_seq)
+                    self._metrics.takeovers.inc()
+                    return position.leader_epoch + 1, answer.seq
+                log.info("leadership_not_taken", shard=self._shard, why=answer.description)
+
+    async def _read_position_patiently(self) -> Position:
+        while True:
+            try:
+                return await self._read_position()
+            except BusError as error:
+                log.warning("takeover_waits", shard=self._shard, why=str(error))
+                await asyncio.sleep(self._config.heartbeat_ms / 1000)
+
+    # Recovery
+
+    async def _rebuild(self, position: Position) -> None:
+        """Bring the engine to where EXEC answers, in silence."""
+        # In a thread, so that whoever asks meanwhile whether we lead is answered.
+        self.engine = await asyncio.to_thread(self._restore, position.consumed_input_seq)
+        self._reader = LogReader(self._bus, stream=ord_stream(self._shard), start_seq=self.engine.last_input_seq + 1)
+        await self._reader.start()
+        try:
+            while self.engine.last_input_seq < position.consumed_input_seq:
+                left = position.consumed_input_seq - self.engine.last_input_seq
+                for message in await self._reader.next_batch(min(left, self._config.batch_records_max)):
+                    record = read_ord(self._shard, message)
+                    self.engine.apply_record(
+                        record.gateway_id, record.boot, record.record_number, record.commands, message.seq
+                    )
+        except (LogBroken, LogGap):
+            await self._reader.stop()
+            raise
 
     def _restore(self, consumed_input_seq: int) -> Engine:
         orders_max, finished_orders_max = self._config.orders_max, self._config.finished_orders_max
-        for path in snapshot_files.newest_first(self._snapshots, input_seq_max=consumed_input_seq):
+        for path in snapshot_files.newest_first(self._directory, input_seq_max=consumed_input_seq):
             try:
                 engine = Engine.restore(
                     path.read_bytes(), orders_max=orders_max, finished_orders_max=finished_orders_max
@@ -297,101 +409,3 @@ class MatcherService:
             log.info("snapshot_loaded", path=str(path), input_seq=engine.last_input_seq)
             return engine
         return Engine(self._shard, orders_max=orders_max, finished_orders_max=finished_orders_max)
-
-    async def _catch_up(self, consumed_input_seq: int) -> None:
-        """Apply what is answered already, in silence."""
-        while self.engine.last_input_seq < consumed_input_seq:
-            left = consumed_input_seq - self.engine.last_input_seq
-            self._apply(await self._reader.next_batch(min(left, self._config.batch_records_max)))
-
-    # The venue's own commands
-
-    async def _announce(self) -> None:
-        """
-        Begin to write to ORD: the configuration, and what is due already.
-
-        Whoever is admitted by this leader writes after it: so nobody's order meets an instrument that is configured
-        but not defined yet.
-        """
-        self._clock = Clock(self.engine, self._venue)
-        self._own_records = OwnRecords(self._bus, shard=self._shard, leader_epoch=self._epoch)
-        self._own_records.begin(time.time_ns())
-        self._put_announcements()
-        try:
-            async with asyncio.timeout(ANNOUNCEMENT_PATIENCE_S):
-                await self._own_records.settle()
-        except TimeoutError:
-            log.warning("announcements_wait", stream=ord_stream(self._shard), hint="is the log full?")
-
-    def reconfigure(self, venue: Venue) -> None:
-        """
-        Announce what another configuration says, to hold from now on; ports and bounds of the process stay.
-
-        Raises:
-            ConfigError: Instruments would get other units, or other shards; nothing is announced.
-        """
-        check_reloadable(self._venue.config.shards, self._known | self.engine.instruments, venue)
-        self._known |= venue.instruments
-        self._venue = venue
-        self._put_announcements()
-        self._clock.reconfigure(venue)
-        self._clock_wakes.set()
-
-    def _put_announcements(self) -> None:
-        batch = announcements(
-            self._venue,
-            self._shard,
-            defined=self.engine.instruments,
-            instruments={**self.engine.configured_instruments, **self._defined},
-            limits={**self.engine.configured_limits, **self._limits},
-            received_ns=time.time_ns(),
-        )
-        for command in (command for _, commands in batch for command in commands):
-            if isinstance(command, DefineInstrument):
-                self._defined[command.symbol] = command.instrument
-            elif isinstance(command, SetLimits):
-                self._limits[command.firm, command.session_id] = command.limits
-        if batch:
-            log.info("configuration_announced", shard=self._shard, commands=sum(len(each) for _, each in batch))
-        self._own_records.put(batch)
-
-    def _on_status_request(self, _subject: str, payload: bytes, reply_subject: str) -> None:
-        if not reply_subject:
-            return  # nobody waits for an answer
-        try:
-            self._bus.publish_now(reply_subject, status.answer(self.engine, payload, leader_epoch=self._epoch))
-        except BusError:
-            log.warning("status_unsent", reply_subject=reply_subject)
-
-    # Snapshots
-
-    def _snapshot_when_due(self) -> None:
-        input_seq = self.engine.last_input_seq
-        busy = self._unsaved is not None or (self._saving is not None and not self._saving.done())
-        if input_seq < self._next_snapshot_seq or busy:
-            return
-        self._next_snapshot_seq = input_seq + self._config.snapshot_every_inputs
-        with self._metrics.snapshot_seconds.time():
-            self._unsaved = input_seq, self.engine.dump()
-        self._save_when_covered()
-
-    def _save_when_covered(self) -> None:
-        """A snapshot counts only once EXEC holds the answers to all that is inside it."""
-        if self._unsaved is not None and self._unsaved[0] <= self._consumed_seq:
-            self._saving = background.start(self._save(*self._unsaved), name="save snapshot")
-            self._unsaved = None
-
-    async def _save(self, input_seq: int, snapshot: bytes) -> None:
-        try:
-            await asyncio.to_thread(snapshot_files.write, self._snapshots, input_seq, snapshot)
-        except OSError as error:
-            log.error("snapshot_not_written", directory=str(self._snapshots), reason=error.strerror)
-        else:
-            self._metrics.snapshots.inc()
-            log.info("snapshot_written", input_seq=input_seq, bytes=len(snapshot))
-
-
-def _tell_of_refusals(answers: list[Event]) -> None:
-    for answer in answers:
-        if isinstance(answer, OperatorAnswered) and answer.reason is not None:
-            log.warning("configuration_refused", reason=answer.reason, text=answer.text)

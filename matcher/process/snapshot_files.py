@@ -1,10 +1,11 @@
 """
-Snapshot files of one shard: `<directory>/<input sequence>.snapshot`, written whole or not at all.
+Snapshot files of one replica: `<directory>/<input sequence>.snapshot`, written whole or not at all.
 
 A file that cannot be read, is torn, damaged or of another version is noticed when it is read, reported, and the one
 before is used.
 """
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -12,18 +13,49 @@ from venue import durable_file
 
 _KEPT: Final = 3
 _SUFFIX: Final = ".snapshot"
+_UNFINISHED: Final = ".unfinished"
 
 
-def write(directory: Path, input_seq: int, snapshot: bytes) -> None:
+def unfinished(directory: Path, input_seq: int) -> Path:
+    """Where a snapshot is while it does not count yet; of this process alone."""
+    return directory / f"{input_seq:020d}.{os.getpid()}{_UNFINISHED}"
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove what an earlier life left."""
+    for path in directory.glob(f"*{_UNFINISHED}"):
+        path.unlink(missing_ok=True)
+
+
+def write(path: Path, snapshot: bytes) -> None:
     """
-    Write a snapshot durably, then forget all but the newest three.
+    Write a file, durably but for its name.
 
     Raises:
         OSError: The disk refuses.
     """
-    durable_file.replace(directory / f"{input_seq:020d}{_SUFFIX}", snapshot)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(snapshot)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def count(directory: Path, input_seq: int, written: Path) -> int:
+    """
+    Give a written snapshot its name, then forget all but the newest three.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    written.replace(directory / f"{input_seq:020d}{_SUFFIX}")
+    durable_file.sync_directory(directory)
     for old in _newest_first(directory)[_KEPT:]:
         old.unlink()
+    return (directory / f"{input_seq:020d}{_SUFFIX}").stat().st_size
 
 
 def newest_first(directory: Path, *, input_seq_max: int) -> list[Path]:

@@ -1,5 +1,6 @@
 """
-What a leading matcher tells the operator on `status.<k>`: phases, prices and limits as they are now, in JSON.
+What a leading matcher tells on `status.<k>`, in JSON: to the operator phases, prices and limits as they are now; to a
+gateway that takes over a session, how far its requests are in the log.
 
 It is a look at the engine, not a part of the log. An answer holds so many instruments and limits at most that it fits
 into a message of NATS; who wants more asks again from where it ended.
@@ -11,6 +12,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from matcher.events import SessionMark
 from matcher.instruments import Instrument
 from matcher.operator_commands import Limits
 from matcher.phases import Phase
@@ -23,6 +25,8 @@ class StatusRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which part is asked for; the first one if nothing is said."""
 
     first: int = 0
+    session_id: str = ""
+    """Whose mark is asked for."""
 
 
 class InstrumentStatus(msgspec.Struct, frozen=True):
@@ -58,6 +62,8 @@ class ShardStatus(msgspec.Struct, frozen=True):
     limits: list[LimitsStatus]
     has_more: bool
     """There is a part after this one."""
+    session: SessionMark | None = None
+    """Of the session that was asked about, if this shard has seen it."""
 
 
 class Watched(Protocol):
@@ -79,6 +85,9 @@ class Watched(Protocol):
     def limits(self) -> Mapping[tuple[str, str], Limits]:
         """All that are in force, by firm and session."""
 
+    def session_mark(self, session_id: str) -> SessionMark | None:
+        """How far its requests are in the log."""
+
     def phase_of(self, symbol: str) -> tuple[Phase, int]:
         """The phase, and when it ends."""
 
@@ -98,17 +107,18 @@ decode_status = msgspec.json.Decoder(ShardStatus).decode
 """Read an answer."""
 
 
-def encode_request(first: int) -> bytes:
-    """Ask for the part that begins with this instrument, counted from 0."""
-    return _encode(StatusRequest(first))
+def encode_request(first: int = 0, *, session_id: str = "") -> bytes:
+    """Ask for the part that begins with this instrument, counted from 0, and for the mark of a session."""
+    return _encode(StatusRequest(first, session_id))
 
 
 def answer(engine: Watched, payload: bytes, *, leader_epoch: int) -> bytes:
     """One part of what there is to tell; a request that cannot be read is answered with the first."""
     try:
-        first = max(0, _decode_request(payload).first) if payload else 0
+        request = _decode_request(payload) if payload else StatusRequest()
     except msgspec.MsgspecError:
-        first = 0
+        request = StatusRequest()
+    first = max(0, request.first)
     end = first + PAGE_MAX
     instruments = islice(engine.instruments.values(), first, end)
     limits = islice(engine.limits.items(), first, end)
@@ -120,6 +130,7 @@ def answer(engine: Watched, payload: bytes, *, leader_epoch: int) -> bytes:
             [_instrument_status(engine, instrument) for instrument in instruments],
             [LimitsStatus(*key, each) for key, each in limits],
             max(len(engine.instruments), len(engine.limits)) > end,
+            engine.session_mark(request.session_id) if request.session_id else None,
         )
     )
 

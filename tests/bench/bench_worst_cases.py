@@ -27,7 +27,7 @@ from matcher.instructions import Instructions
 from matcher.operator_commands import OperatorCommand, SetPhase
 from matcher.orders import BUY, IMMEDIATE_OR_CANCEL, SELL, STOP
 from matcher.phases import CONTINUOUS, OPENING_AUCTION
-from matcher.process.service import PART_BYTES
+from matcher.process.leader import PART_BYTES
 from tests.bench.bench_engine import MID_PRICE_TICKS, SYMBOL, Flow, new_engine
 
 LEVELS: Final = 1_000

@@ -15,6 +15,7 @@ from bus.records import (
     RECORD_VERSION,
     ExecRecord,
     OrdRecord,
+    StateMark,
     decode_events,
     decode_exec,
     decode_increments,
@@ -52,7 +53,7 @@ PAGE = (Path(bus.__path__[0]) / "WIRE.md").read_text()
 HEADS = (Request, OperatorRequest, PrivateEvent)
 """What tagged structs begin with; their tables number from 1, after the tag."""
 STRUCTS: list[Any] = [
-    *(OrdRecord, ExecRecord, *HEADS, Instructions, OrderState, ListedOrder, QuoteEntry),
+    *(OrdRecord, ExecRecord, StateMark, *HEADS, Instructions, OrderState, ListedOrder, QuoteEntry),
     *(Instrument, Increment, TradingRules, TickBand, Limits, SessionMark, LeggedOrder, QuoteEntryRefused),
     *(MarketDataIncrement, LevelChange, TradePrint, PhaseChange, Indicative, TradeRevision),
     *get_args(Command),

@@ -62,9 +62,11 @@ class House:
         self.snapshots = directory / "snapshots"
         self.gateway = Gateway(bus)
 
-    def matcher(self, **config: Any) -> MatcherService:
+    def matcher(self, *, replica: int = 1, **config: Any) -> MatcherService:
         venue = Venue(VenueConfig(matcher=MatcherConfig(**config)), {"TEST": TEST})
-        return MatcherService(self.bus, venue, 0, self.snapshots, MatcherMetrics(CollectorRegistry()))
+        snapshots = self.snapshots if replica == 1 else self.snapshots.with_name(f"snapshots-{replica}")
+        metrics = MatcherMetrics(CollectorRegistry())
+        return MatcherService(self.bus, venue, 0, snapshots, metrics, replica=replica)
 
     @asynccontextmanager
     async def matching(self, **config: Any) -> AsyncIterator[MatcherService]:

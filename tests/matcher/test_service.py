@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +16,13 @@ from bus.streams import ensure_shard, last_seq
 from bus.subjects import exec_subject, ord_subject
 from matcher.events import GatewayAdmitted, OrderAccepted, OrderFilled
 from matcher.operator_commands import EndTradingDay
-from matcher.process import clock
 from matcher.process import service as service_module
-from matcher.process.service import PART_BYTES, LogBroken, MatcherService
-from tests.jetstream import LOG_BYTES_MAX, Server, store
+from matcher.process.leader import PART_BYTES
+from matcher.process.logs import LogBroken
+from matcher.process.service import MatcherService
+from tests.jetstream import Server, store
 from tests.matcher.shard_house import House, epochs, events_of, increments_of
 from tests.processes import until
-from venue.ephemeral import ephemeral_config
-
-
-@pytest.fixture
-async def house(bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    """A house whose matchers' clocks stand still; `test_venue_commands` is about those."""
-
-    async def stand_still(*_: object) -> None:
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(clock, "keep", stand_still)
-    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
-    house = House(bus, tmp_path)
-    await house.define()
-    return house
 
 
 async def test_the_first_record_is_the_epoch_and_answers_nothing(house: House) -> None:
@@ -103,7 +87,7 @@ async def test_a_matcher_that_starts_again_goes_on_where_the_last_answer_ends(ho
     consumed_seq = (await house.exec_records())[-1].last_input_seq
     service = house.matcher()
     await service.start()
-    await service._reader.stop()
+    await abandon(service)
     assert service.engine.state_hash() == first.engine.state_hash()
     async with house.matching():
         records = await house.answered(await house.gateway.buy())
@@ -130,7 +114,7 @@ async def snapshots_taken(house: House, count: int) -> str:
             await house.answered(await house.gateway.buy(100 + number))
             taken = (number + 1) // 4
             while len(list(house.snapshots.glob("*.snapshot"))) < taken:
-                await asyncio.gather(service._saving or asyncio.sleep(0))
+                await asyncio.gather(asyncio.sleep(0.01))
         return service.engine.state_hash()
 
 
@@ -229,12 +213,14 @@ async def test_logs_that_do_not_fit_each_other_stop_the_start_and_stay_as_they_a
     assert await last_seq(house.bus, "EXEC0") == 1
 
 
-async def test_a_second_leader_fences_the_first(house: House) -> None:
+async def test_a_leader_that_nobody_hears_is_fenced_by_the_next(house: House) -> None:
     old = house.matcher()
     await old.start()
     running = asyncio.create_task(old.run(asyncio.Event()))
     await house.answered(await house.gateway.start())
-    async with house.matching():
+    await fall_silent(old)
+    async with house.matching() as new:
+        assert new.is_leading
         input_seq = await house.gateway.buy()
         with pytest.raises(Fenced, match=r"EXEC0 was written by another matcher .* let one matcher run for each shard"):
             await running
@@ -243,38 +229,16 @@ async def test_a_second_leader_fences_the_first(house: House) -> None:
     assert [type(event) for event in house.answers(records)] == [GatewayAdmitted, OrderAccepted]
 
 
-async def test_a_fenced_process_ends_with_78_so_that_two_do_not_take_turns_for_ever(
-    house: House, server: Server, tmp_path: Path
-) -> None:
-    arguments = ["--config", str(ephemeral_config(tmp_path)), "--nats", server.url, "--shard", "0"]
+async def abandon(service: MatcherService) -> None:
+    """Start a matcher and leave it at that."""
+    await fall_silent(service)
+    await service._reader.stop()
 
-    def matcher(name: str) -> subprocess.Popen[bytes]:
-        with (tmp_path / f"{name}.log").open("wb") as log:
-            command = [sys.executable, "-m", "matcher", *arguments, "--data", str(tmp_path / name)]
-            return subprocess.Popen(command, stderr=log)
 
-    async def epoch(number: int) -> None:
-        async with asyncio.timeout(30):
-            while await last_seq(house.bus, "EXEC0") < number:  # noqa: ASYNC110 (nobody announces it)
-                await asyncio.sleep(0.01)
-
-    first = matcher("first")
-    try:
-        await epoch(1)
-        second = matcher("second")
-        try:
-            await epoch(2)
-            input_seq = await house.gateway.start()
-            assert await asyncio.to_thread(first.wait, 30) == 78
-            assert epochs(await house.answered(input_seq))[-1] == 2
-            assert second.poll() is None
-        finally:
-            second.kill()
-            second.wait()
-    finally:
-        first.kill()
-        first.wait()
-    assert '"event":"refused"' in (tmp_path / "first.log").read_text().replace(" ", "")
+async def fall_silent(service: MatcherService) -> None:
+    """As if nobody could ask it any more whether it leads."""
+    assert service._leader is not None
+    await service._leading.stop()
 
 
 async def test_a_write_that_comes_between_does_not_keep_a_matcher_from_leading(house: House) -> None:
@@ -284,17 +248,19 @@ async def test_a_write_that_comes_between_does_not_keep_a_matcher_from_leading(h
     await service.start()
     records = await house.exec_records()
     assert epochs(records) == [1, 2]
-    await service._reader.stop()
+    await abandon(service)
 
 
-async def test_two_matchers_that_start_at_once_take_two_epochs(house: House) -> None:
+async def test_of_two_matchers_that_start_at_once_one_leads_and_the_other_stands_by(house: House) -> None:
     """Their first records have the same bytes; neither must take the other's for its own."""
-    one, other = house.matcher(), house.matcher()
-    await asyncio.gather(one.start(), other.start())
-    assert epochs(await house.exec_records()) == [1, 2]
-    assert {one._epoch, other._epoch} == {1, 2}
-    await one._reader.stop()
-    await other._reader.stop()
+    matchers = [house.matcher(), house.matcher()]
+    await asyncio.gather(*(each.start() for each in matchers))
+    assert sorted(each.is_leading for each in matchers) == [False, True]
+    assert len(set(epochs(await house.exec_records()))) == len(epochs(await house.exec_records()))
+    for each in matchers:
+        if each.is_leading:
+            await fall_silent(each)
+        await each._reader.stop()
 
 
 async def test_a_full_log_is_told_as_such(bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +324,8 @@ async def test_whatever_waited_during_an_outage_is_answered_however_much_it_is(h
     async with house.matching():
         records = await house.answered(gateway.input_seqs[-1])
     assert max(len(record.events) + len(record.increments) for record in records) <= house.bus.payload_bytes_max // 2
-    assert [increment.md_seq for increment in increments_of(records)] == list(range(1, 20_001))
+    asked = [each for each in increments_of(records) if each.input_seq in gateway.input_seqs]  # no end of a day
+    assert [increment.md_seq for increment in asked] == list(range(1, 20_001))
     assert len(house.answers(records)) == 20_001
 
 

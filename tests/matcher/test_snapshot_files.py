@@ -12,37 +12,43 @@ def found(directory: Path, input_seq_max: int = 10**9) -> list[tuple[str, bytes]
     return [(path.name, path.read_bytes()) for path in paths]
 
 
+def write(directory: Path, input_seq: int, snapshot: bytes) -> None:
+    path = snapshot_files.unfinished(directory, input_seq)
+    snapshot_files.write(path, snapshot)
+    assert snapshot_files.count(directory, input_seq, path) == len(snapshot)
+
+
 def test_where_there_is_no_directory_there_are_no_snapshots(tmp_path: Path) -> None:
     assert found(tmp_path / "none") == []
 
 
 def test_a_snapshot_is_named_by_its_input_and_comes_back(tmp_path: Path) -> None:
-    snapshot_files.write(tmp_path / "a" / "b", 42, b"state")
+    write(tmp_path / "a" / "b", 42, b"state")
     assert found(tmp_path / "a" / "b") == [("00000000000000000042.snapshot", b"state")]
 
 
 def test_the_newest_come_first_in_the_order_of_inputs_not_of_text(tmp_path: Path) -> None:
     for input_seq in (9, 100, 20):
-        snapshot_files.write(tmp_path, input_seq, b"%d" % input_seq)
+        write(tmp_path, input_seq, b"%d" % input_seq)
     assert [content for _, content in found(tmp_path)] == [b"100", b"20", b"9"]
 
 
 def test_only_the_newest_three_are_kept(tmp_path: Path) -> None:
     for input_seq in range(1, 7):
-        snapshot_files.write(tmp_path, input_seq, b"%d" % input_seq)
+        write(tmp_path, input_seq, b"%d" % input_seq)
     assert [content for _, content in found(tmp_path)] == [b"6", b"5", b"4"]
     assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_snapshot_of_what_is_not_answered_yet_is_passed_over(tmp_path: Path) -> None:
     for input_seq in (10, 20, 30):
-        snapshot_files.write(tmp_path, input_seq, b"%d" % input_seq)
+        write(tmp_path, input_seq, b"%d" % input_seq)
     assert [content for _, content in found(tmp_path, 20)] == [b"20", b"10"]
     assert found(tmp_path, 9) == []
 
 
 def test_a_snapshot_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
-    snapshot_files.write(tmp_path, 1, b"1")
+    write(tmp_path, 1, b"1")
     (tmp_path / "00000000000000000002.snapshot").mkdir()
     unreadable, readable = snapshot_files.newest_first(tmp_path, input_seq_max=2)
     assert readable.read_bytes() == b"1"
@@ -50,22 +56,22 @@ def test_a_snapshot_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
         unreadable.read_bytes()
 
 
-def test_a_file_that_was_not_finished_and_other_files_are_left_alone(tmp_path: Path) -> None:
-    snapshot_files.write(tmp_path, 1, b"1")
-    (tmp_path / "00000000000000000002.unfinished").write_bytes(b"to")
+def test_what_does_not_count_yet_is_no_snapshot_and_other_files_are_left_alone(tmp_path: Path) -> None:
+    write(tmp_path, 1, b"1")
+    snapshot_files.write(snapshot_files.unfinished(tmp_path, 2), b"two")
     (tmp_path / "notes.snapshot").write_bytes(b"mine")
     assert [content for _, content in found(tmp_path)] == [b"1"]
-    assert (tmp_path / "notes.snapshot").exists()
+    snapshot_files.remove_unfinished(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00000000000000000001.snapshot", "notes.snapshot"]
 
 
-def test_writing_again_replaces_and_an_unfinished_file_is_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / "00000000000000000001.unfinished").write_bytes(b"a longer rest of a crash")
-    snapshot_files.write(tmp_path, 1, b"old")
-    snapshot_files.write(tmp_path, 1, b"new")
+def test_writing_again_replaces(tmp_path: Path) -> None:
+    write(tmp_path, 1, b"old")
+    write(tmp_path, 1, b"new")
     assert found(tmp_path) == [("00000000000000000001.snapshot", b"new")]
 
 
 def test_a_disk_that_refuses_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match=r"Not a directory|File exists"):
-        snapshot_files.write(tmp_path / "file", 1, b"state")
+        snapshot_files.write(snapshot_files.unfinished(tmp_path / "file", 1), b"state")
