@@ -98,7 +98,7 @@ class Bus:
         Connect to a NATS server, waiting a while for it to be there.
 
         Args:
-            url: Such as `nats://127.0.0.1:4222`.
+            url: Such as `nats://127.0.0.1:4222`; of a cluster the URLs of all servers, with commas between.
             name: Of this process, as the server lists it.
             publish_timeout_s: How long `publish_acked` waits for an acknowledgement.
             patience_s: How long to try.
@@ -341,7 +341,7 @@ async def _connect_patiently(client: DirectClient, url: str, options: dict[str, 
     """Nats-py's own first connect never gives up when it may reconnect; this one waits a stated time."""
     try:
         async with asyncio.timeout(patience_s):
-            await client.connect(url, **options)
+            await client.connect(url.split(","), **options)
     except (OSError, nats.errors.Error, TimeoutError) as error:
         cause = type(client.last_error or error).__name__
         await client.close()

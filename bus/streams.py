@@ -9,18 +9,22 @@ that is no longer configured goes on in its log; one that has other units, or is
 before anything is written.
 """
 
+import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from bus.connection import ApiError, Bus
+from bus.connection import ApiError, Bus, BusError
 from bus.subjects import exec_stream, exec_subject, ord_stream, ord_subjects
 
 STREAM_NOT_FOUND: Final = 10059
+ELECTION_PATIENCE_S: Final = 10.0
+"""For a cluster whose servers have just met to elect their leader."""
 _MESSAGE_NOT_FOUND: Final = 10037
-
-
+_NO_LEADER_YET: Final = (10005, 10008, 10009)
+"""No peers to place a stream on, not available, not the leader."""
+_RETRY_S: Final = 0.1
 _UNITS: Final = "outcry_units"
 """Metadata key: a JSON object of units by symbol."""
 
@@ -140,18 +144,31 @@ def _units_of(config: dict[str, Any]) -> dict[str, str]:
 
 async def _ensure(bus: Bus, stream: str, subjects: str, max_bytes: int, replicas: int) -> dict[str, Any]:
     """The stream's configuration as it is now."""
-    try:
-        info = await bus.request_json(f"$JS.API.STREAM.INFO.{stream}")
-    except ApiError as error:
-        if error.err_code != STREAM_NOT_FOUND:
-            raise
-        info = await bus.request_json(f"$JS.API.STREAM.CREATE.{stream}", _config(stream, subjects, max_bytes, replicas))
+    patience_until_s = asyncio.get_running_loop().time() + ELECTION_PATIENCE_S
+    while True:
+        try:
+            info = await _info_or_create(bus, stream, subjects, max_bytes, replicas)
+            break
+        except BusError as error:
+            is_election = not isinstance(error, ApiError) or error.err_code in _NO_LEADER_YET
+            if not is_election or asyncio.get_running_loop().time() > patience_until_s:
+                raise
+            await asyncio.sleep(_RETRY_S)
     if info["config"].get("subjects") != [subjects]:
         raise ForeignStream(
             f"stream {stream} holds {info['config'].get('subjects')}, not {subjects}: it is not this venue's; "
             "use another NATS account or data directory"
         )
     return dict(info["config"])
+
+
+async def _info_or_create(bus: Bus, stream: str, subjects: str, max_bytes: int, replicas: int) -> dict[str, Any]:
+    try:
+        return await bus.request_json(f"$JS.API.STREAM.INFO.{stream}")
+    except ApiError as error:
+        if error.err_code != STREAM_NOT_FOUND:
+            raise
+        return await bus.request_json(f"$JS.API.STREAM.CREATE.{stream}", _config(stream, subjects, max_bytes, replicas))
 
 
 def _config(stream: str, subjects: str, max_bytes: int, replicas: int) -> dict[str, Any]:

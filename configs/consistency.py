@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NATS_PORT: Final = 4222
 """Of a `nats.url` that names none."""
+ROUTE_PORT_ABOVE: Final = 2000
+"""Servers of an embedded cluster find each other on their port plus this: 6222 for 4222, as is usual for NATS."""
 EXAMPLE_PASSWORD_PREFIX: Final = "example-"  # noqa: S105 (what is not accepted beyond loopback)
 
 
@@ -23,6 +25,7 @@ def contradictions(venue: "Venue") -> Iterator[str]:
     if time_of_day(config.trading_day_end) is None:
         yield f"trading_day_end = {config.trading_day_end!r}; write HH:MM in UTC"
     yield from _of_ports(config)
+    yield from _of_servers(config)
     if bool(config.gateway.tls_certificate) != bool(config.gateway.tls_key):
         yield "TLS needs both gateway.tls_certificate and gateway.tls_key; give both or neither"
     if config.gateway.tls_certificate and config.gateway.engine != "native":
@@ -70,13 +73,29 @@ def _other_ports(config: "VenueConfig") -> Iterator[tuple[str, int]]:
         for place, (replica, shard) in enumerate(matchers):
             whose = f"shard {shard}" if replica == 1 else f"shard {shard}, replica {replica}"
             yield f"the metrics port of {whose}", config.matcher.metrics_port_base + place
-    try:
-        url = urlsplit(config.nats.url)
-        port = url.port or NATS_PORT
-    except ValueError:  # no port at all: whoever connects says so
-        return
-    if config.nats.embedded or is_loopback(url.hostname or ""):
-        yield "the port of nats.url", port
+    for each in config.nats.urls:
+        try:
+            url = urlsplit(each)
+            port = url.port or NATS_PORT
+        except ValueError:  # no port at all: whoever connects says so
+            continue
+        if config.nats.embedded or is_loopback(url.hostname or ""):
+            yield "the port of nats.url", port
+            if config.nats.embedded and len(config.nats.urls) > 1:
+                yield "the port of its cluster", port + ROUTE_PORT_ABOVE
+
+
+def _of_servers(config: "VenueConfig") -> Iterator[str]:
+    servers = len(config.nats.urls)
+    if repeated := _repeated(config.nats.urls):
+        yield f"nats.url names {repeated} twice; name each server once"
+    if config.durability == "cluster" and servers < config.replicas and config.nats.embedded:
+        yield (
+            f"durability = cluster keeps each log on {config.replicas} servers, but nats.url names {servers}; name "
+            f"{config.replicas}, with commas between, or set nats.embedded = false to use a cluster of your own"
+        )
+    if config.durability != "cluster" and servers > 1 and config.nats.embedded:
+        yield f'nats.url names {servers} servers, but each log would be on one of them; set durability = "cluster"'
 
 
 def _of_firms(venue: "Venue") -> Iterator[str]:

@@ -63,12 +63,18 @@ class NatsConfig(_Section, frozen=True):
     """Where JetStream is."""
 
     url: str = "nats://127.0.0.1:4222"
+    """Of one server, or of all of a cluster, with commas between."""
     embedded: bool = True
-    """`up` and `demo` start a server of their own at `url`; false: use the one that is there."""
+    """`up` and `demo` start servers of their own at `url`; false: use those that are there."""
     log_max_bytes: Annotated[int, Meta(ge=1024**2)] = 8 * 1024**3
     """Bound of each log (ORD<k>, EXEC<k>). A full log refuses new orders; nothing old is dropped."""
     publish_timeout_ms: Count = 2000
     """How long to wait for a PubAck before the window is sent again."""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Of each server."""
+        return tuple(url.strip() for url in self.url.split(","))
 
     @property
     def publish_timeout_s(self) -> float:

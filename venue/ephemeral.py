@@ -25,8 +25,8 @@ def ephemeral_config(directory: Path, **overrides: Any) -> Path:
     """
     config = tomllib.loads(ONE_MACHINE.read_text())
     config["instruments"] = str(ONE_MACHINE.parent / config["instruments"])
-    nats_port, fix_port = free_ports(2)
-    _merge(config, {"nats": {"url": f"nats://127.0.0.1:{nats_port}"}})
+    fix_port, *nats_ports = free_ports(4 if overrides.get("durability") == "cluster" else 2)
+    _merge(config, {"nats": {"url": ",".join(f"nats://127.0.0.1:{port}" for port in nats_ports)}})
     _merge(config, {"gateway": {"fix_port": fix_port, "metrics_port": 0}})
     _merge(config, {"matcher": {"metrics_port_base": 0}, "marketdata": {"metrics_port": 0}})
     # Half a day away: a venue that lives for minutes never expires its DAY orders in the middle of them.

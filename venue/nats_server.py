@@ -1,5 +1,8 @@
 """
-The embedded JetStream server: its configuration file, generated at each start, and how to tell that it is ready.
+The embedded JetStream servers: their configuration files, generated at each start, and how to tell that they are ready.
+
+One is the rule. Where `nats.url` names several they are a cluster on one machine, each with a directory of its own, for
+trying out what is then run on several machines with `nats.embedded = false`.
 
 Durability is decided here: how soon the server calls fsync for what it has accepted. `durable` and `cluster` call it
 before each acknowledgement, `fast` every 50 ms.
@@ -9,9 +12,9 @@ processor to another costs more than it gains. GOMAXPROCS in the environment say
 """
 
 import asyncio
+import hashlib
 import json
 import os
-import secrets
 import socket
 import sysconfig
 from contextlib import suppress
@@ -21,8 +24,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from configs.consistency import NATS_PORT, ROUTE_PORT_ABOVE
 from configs.loader import Durability, VenueConfig
-from venue.data_directory import SERVER_CONFIGURATION, SERVER_LOG, check_server_files, naming_the_path
+from venue.data_directory import (
+    SERVER_CONFIGURATION,
+    SERVER_LOG,
+    check_server_files,
+    naming_the_path,
+    open_directory,
+)
 from venue.process import StartError
 from venue.supervised_process import ProcessSpec, SupervisorError
 
@@ -40,12 +50,19 @@ log_file: {log_file}
 log_size_limit: 16MB
 log_max_num: 4
 feature_flags {{ js_ack_fc_v2: false }}   # nats-py reads the acknowledgement subjects of version 1
-jetstream {{
+{cluster}jetstream {{
     store_dir: {store_dir}
     sync_interval: {sync_interval}
     max_memory_store: 256MB
     max_file_store: {max_file_store}
     limits {{ duplicate_window: "10m" }}
+}}
+"""
+_CLUSTER: Final = """\
+cluster {{
+    name: outcry
+    listen: {listen}
+    routes: [{routes}]
 }}
 """
 _STORE_MARGIN_BYTES: Final = 2 * 1024**3
@@ -59,9 +76,11 @@ class Address(msgspec.Struct, frozen=True):
     port: int
 
 
-def nats_server_spec(config: VenueConfig, data_dir: Path, *, stage: int, inherit: tuple[int, ...]) -> ProcessSpec:
+def nats_server_specs(
+    config: VenueConfig, data_dir: Path, *, stage: int, inherit: tuple[int, ...]
+) -> list[ProcessSpec]:
     """
-    Prepare the embedded server on this data directory.
+    Prepare the embedded servers on this data directory: `nats-server`, or `nats-server-1` and so on.
 
     Args:
         config: Of the venue.
@@ -71,21 +90,49 @@ def nats_server_spec(config: VenueConfig, data_dir: Path, *, stage: int, inherit
 
     Raises:
         DataDirectoryError: Something that the server writes there cannot be used.
-        StartError: The address or the durability is not for an embedded server, or the server is not installed.
+        StartError: An address is not for an embedded server, or the server is not installed.
     """
-    address = server_address(config.nats.url)
-    _check_embeddable(config, address)
+    addresses = [server_address(url) for url in config.nats.urls]
+    if len(addresses) == 1:
+        return [_spec(config, addresses, 0, "nats-server", data_dir, stage=stage, inherit=inherit)]
+    return [
+        _spec(
+            config,
+            addresses,
+            place,
+            f"nats-server-{place + 1}",
+            open_directory(data_dir / f"nats-{place + 1}"),
+            stage=stage,
+            inherit=inherit,
+        )
+        for place in range(len(addresses))
+    ]
+
+
+def _spec(
+    config: VenueConfig,
+    addresses: list[Address],
+    place: int,
+    process_name: str,
+    data_dir: Path,
+    *,
+    stage: int,
+    inherit: tuple[int, ...],
+) -> ProcessSpec:
+    address = addresses[place]
+    _check_embeddable(address)
     program = Path(sysconfig.get_path("scripts")) / "nats-server"
     if not program.exists():
         raise StartError(f"{program} is missing; remove .venv and start again, so that it is installed")
     _check_free(address)
     check_server_files(data_dir)
-    name = f"outcry-{secrets.token_hex(8)}"
+    # The servers of a cluster know each other by name, for ever; whose name it is tells us who took our port.
+    name = f"outcry-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]}"
     configuration = data_dir / SERVER_CONFIGURATION
     with naming_the_path(configuration):
-        configuration.write_text(_render(config, address, name, data_dir))
+        configuration.write_text(_render(config, addresses, place, name, data_dir))
     return ProcessSpec(
-        name="nats-server",
+        name=process_name,
         command=(str(program), "-c", str(configuration)),
         stage=stage,
         probe=lambda: _accepting(address, name),
@@ -103,7 +150,7 @@ def server_address(url: str) -> Address:
     """
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 4222
+        host, port = parts.hostname, parts.port or NATS_PORT
     except ValueError:
         host, port = None, 0
     if not host:
@@ -111,13 +158,14 @@ def server_address(url: str) -> Address:
     return Address(host, port)
 
 
-def _render(config: VenueConfig, address: Address, name: str, data_dir: Path) -> str:
+def _render(config: VenueConfig, addresses: list[Address], place: int, name: str, data_dir: Path) -> str:
     def quoted(text: str) -> str:
         return json.dumps(text, ensure_ascii=False)  # the file's strings are JSON's, but for its \\u
 
     return _CONFIGURATION.format(
         name=quoted(name),
-        listen=quoted(f"{address.host}:{address.port}"),
+        listen=quoted(f"{addresses[place].host}:{addresses[place].port}"),
+        cluster=_cluster(addresses, place) if len(addresses) > 1 else "",
         log_file=quoted(str(data_dir / SERVER_LOG)),
         store_dir=quoted(str(data_dir)),
         sync_interval=SYNC_INTERVALS[config.durability],
@@ -125,12 +173,13 @@ def _render(config: VenueConfig, address: Address, name: str, data_dir: Path) ->
     )
 
 
-def _check_embeddable(config: VenueConfig, address: Address) -> None:
-    if config.durability == "cluster":
-        raise StartError(
-            "durability = cluster needs a cluster of JetStream servers: start them, set nats.embedded = false, and "
-            "nats.url to theirs"
-        )
+def _cluster(addresses: list[Address], place: int) -> str:
+    routes = [f"{address.host}:{address.port + ROUTE_PORT_ABOVE}" for address in addresses]
+    others = [f'"nats-route://{route}"' for number, route in enumerate(routes) if number != place]
+    return _CLUSTER.format(listen=json.dumps(routes[place]), routes=", ".join(others))
+
+
+def _check_embeddable(address: Address) -> None:
     if address.host not in LOOPBACK:
         raise StartError(
             f"the embedded JetStream server asks nobody for a password, so it listens on loopback only, but nats.url "

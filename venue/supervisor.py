@@ -40,8 +40,15 @@ class Supervisor:
             await supervisor.wait_ready("gateway", generation=2)
     """
 
-    def __init__(self, specs: Iterable[ProcessSpec], *, restart_delays_s: tuple[float, ...] = RESTART_DELAYS_S) -> None:
-        self._restart_delays_s = restart_delays_s
+    def __init__(self, specs: Iterable[ProcessSpec], *, restart_delays_s: tuple[float, ...] | None = None) -> None:
+        """
+        Prepare processes that are not started yet.
+
+        Args:
+            specs: What to run.
+            restart_delays_s: In place of `RESTART_DELAYS_S`.
+        """
+        self._restart_delays_s = restart_delays_s or RESTART_DELAYS_S
         self._changed = asyncio.Condition()
         self.processes = {spec.name: SupervisedProcess(spec, self._changed) for spec in specs}
         """By name, in the order given."""

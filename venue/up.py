@@ -29,7 +29,7 @@ from venue.data_directory import (
     open_directory,
     open_logs,
 )
-from venue.nats_server import nats_server_spec
+from venue.nats_server import nats_server_specs
 from venue.process import (
     DEFAULT_DATA,
     EX_CONFIG,
@@ -40,7 +40,7 @@ from venue.process import (
     with_engine,
 )
 from venue.supervised_process import ProcessSpec, SupervisedProcess, SupervisorError
-from venue.supervisor import RESTART_DELAYS_S, Supervisor
+from venue.supervisor import Supervisor
 
 LOG_STAGE: Final = 0
 CORE_STAGE: Final = 1
@@ -73,7 +73,7 @@ class RunningVenue:
         quiet: bool = True,
         engine: EngineName | None = None,
         nats_urls: Mapping[str, str] | None = None,
-        restart_delays_s: tuple[float, ...] = RESTART_DELAYS_S,
+        restart_delays_s: tuple[float, ...] | None = None,
     ) -> None:
         """
         Prepare a venue that is not started yet.
@@ -84,7 +84,7 @@ class RunningVenue:
             quiet: The processes log to `<data_dir>/logs/<name>.log`, not to standard error.
             engine: The gateway's, instead of the configuration's.
             nats_urls: By a process's name, the JetStream server that it uses instead of the configuration's.
-            restart_delays_s: Of the supervisor.
+            restart_delays_s: Of the supervisor, in place of its own.
         """
         self.config_path = config_path.absolute()
         self.data_dir = data_dir.absolute()
@@ -173,9 +173,9 @@ class RunningVenue:
 
     def _specs(self, held: int) -> list[ProcessSpec]:
         config = self.venue.config
-        specs = []
+        specs: list[ProcessSpec] = []
         if config.nats.embedded:
-            specs.append(nats_server_spec(config, self.data_dir, stage=LOG_STAGE, inherit=(held,)))
+            specs += nats_server_specs(config, self.data_dir, stage=LOG_STAGE, inherit=(held,))
         specs += [
             self._spec(
                 replica_name(shard, replica),

@@ -170,8 +170,8 @@ ASKED: Final = {"sweep": sweep, "mass_cancel": mass_cancel, "auction": auction, 
 
 
 async def quiet() -> None:
-    """Give the probe a heartbeat interval in which nothing happens."""
-    await asyncio.sleep(HEART_BT_INT_S + 1)
+    """Give each watcher two heartbeats, and so an interval between them, while nothing happens."""
+    await asyncio.sleep(2 * HEART_BT_INT_S + 1)
 
 
 async def operate(venue: RunningVenue, phase: Any, *more: str) -> None:
@@ -214,7 +214,7 @@ async def _measure_in(venue: RunningVenue, name: str, size: int) -> dict[str, An
     await other.log_on(venue, "OTHER")
     began_ns = await ASKED[name](size, venue, owner, other)
     await asyncio.gather(owner.hear(), other.hear())
-    await asyncio.sleep(HEART_BT_INT_S + 1)
+    await asyncio.sleep(2 * HEART_BT_INT_S + 1)
     told = sorted(owner.told_ns + other.told_ns)
     memory = {part: hwm_mib(process.pid) for part, process in venue.processes.items()}
     output, _ = await probe.communicate(b"end\n")

@@ -58,16 +58,14 @@ class Killer:
 
 
 @pytest.mark.long
-async def test_hundreds_of_kills_lose_nothing_and_repeat_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("venue.supervisor.RESTART_DELAYS_S", (0.0,))  # else, after so many deaths, 5 s each time
+async def test_hundreds_of_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     seed = int(os.environ.get("OUTCRY_SEED", time.time_ns() % 10**6))
     print(f"seed {seed}")  # noqa: T201 - for the report of a failure
     chance = random.Random(seed)
     begun = time.monotonic()
     config = ephemeral_config(tmp_path, gateway={"engine": "native"})
-    async with RunningVenue(config, tmp_path / "data") as venue:
+    # At once: with the supervisor's own delays, after so many deaths, each restart would wait 5 s.
+    async with RunningVenue(config, tmp_path / "data", restart_delays_s=(0.0,)) as venue:
         traders = Traders(venue, SYMBOLS, seed=seed)
         killer = Killer(venue, chance)
         for _ in range(KILLS):

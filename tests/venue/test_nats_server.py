@@ -10,7 +10,7 @@ import pytest
 from configs.loader import Durability, NatsConfig, VenueConfig
 from venue.data_directory import DataDirectoryError
 from venue.ephemeral import free_ports
-from venue.nats_server import Address, nats_server_spec, server_address
+from venue.nats_server import Address, nats_server_specs, server_address
 from venue.process import StartError
 from venue.supervised_process import SupervisorError
 from venue.supervisor import Supervisor
@@ -25,8 +25,8 @@ async def test_the_server_is_ready_with_the_durability_that_was_asked_for(
     tmp_path: Path, durability: Durability, sync_interval: str
 ) -> None:
     (port,) = free_ports(1)
-    spec = nats_server_spec(config_for(port, durability), tmp_path, stage=0, inherit=())
-    async with Supervisor([spec]) as supervisor:
+    spec = nats_server_specs(config_for(port, durability), tmp_path, stage=0, inherit=())
+    async with Supervisor(spec) as supervisor:
         assert supervisor.processes["nats-server"].details["port"] == port
         with socket.create_connection(("127.0.0.1", port)) as client:
             assert client.recv(4096).startswith(b"INFO ")
@@ -38,7 +38,7 @@ async def test_the_server_is_ready_with_the_durability_that_was_asked_for(
 
 async def test_a_killed_server_is_back_on_the_same_store(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    async with Supervisor([nats_server_spec(config_for(port), tmp_path, stage=0, inherit=())]) as supervisor:
+    async with Supervisor(nats_server_specs(config_for(port), tmp_path, stage=0, inherit=())) as supervisor:
         os.kill(supervisor.processes["nats-server"].pid, signal.SIGKILL)
         await supervisor.wait_ready("nats-server", generation=2)
         assert supervisor.processes["nats-server"].details["port"] == port
@@ -48,7 +48,7 @@ async def test_a_data_directory_may_have_any_name(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     data_dir = tmp_path / 'o\'brien "x" {é}'
     data_dir.mkdir()
-    async with Supervisor([nats_server_spec(config_for(port), data_dir, stage=0, inherit=())]):
+    async with Supervisor(nats_server_specs(config_for(port), data_dir, stage=0, inherit=())):
         assert (data_dir / "jetstream").is_dir()
 
 
@@ -56,18 +56,18 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=rf"cannot listen on 127.0.0.1:{port}: .*; set another nats.url"):
-            nats_server_spec(config_for(port), tmp_path, stage=0, inherit=())
+            nats_server_specs(config_for(port), tmp_path, stage=0, inherit=())
 
 
 async def test_a_server_that_is_not_ours_is_never_taken_for_it(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    theirs = nats_server_spec(config_for(port), tmp_path, stage=0, inherit=())
+    theirs = nats_server_specs(config_for(port), tmp_path, stage=0, inherit=())
     ours_data = tmp_path / "ours"
     ours_data.mkdir()
-    ours = nats_server_spec(config_for(port), ours_data, stage=0, inherit=())
-    async with Supervisor([theirs]):
+    ours = nats_server_specs(config_for(port), ours_data, stage=0, inherit=())
+    async with Supervisor(theirs):
         with pytest.raises(SupervisorError, match=f"another server took 127.0.0.1:{port}"):
-            async with Supervisor([ours]):
+            async with Supervisor(ours):
                 pass
 
 
@@ -76,17 +76,12 @@ def test_a_file_that_the_server_cannot_use_is_found_before_it_is_started(tmp_pat
     (tmp_path / name).mkdir()
     (port,) = free_ports(1)
     with pytest.raises(DataDirectoryError, match=rf"^{tmp_path / name} cannot be used: Is a directory"):
-        nats_server_spec(config_for(port), tmp_path, stage=0, inherit=())
-
-
-def test_the_embedded_server_is_no_cluster(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match=r"set nats.embedded = false"):
-        nats_server_spec(config_for(4222, "cluster"), tmp_path, stage=0, inherit=())
+        nats_server_specs(config_for(port), tmp_path, stage=0, inherit=())
 
 
 def test_the_embedded_server_listens_on_loopback_only(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="loopback only"):
-        nats_server_spec(config_for(4222, host="0.0.0.0"), tmp_path, stage=0, inherit=())
+        nats_server_specs(config_for(4222, host="0.0.0.0"), tmp_path, stage=0, inherit=())
 
 
 @pytest.mark.parametrize(
