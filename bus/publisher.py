@@ -174,26 +174,28 @@ class _Link(msgspec.Struct):
 
 
 class ChainPublisher:
-    """The only writer of one stream, as long as it is; each entry is stored whole or not at all."""
+    """
+    The only writer of one stream, as long as it is; each entry is stored whole or not at all, and one at a time.
 
-    def __init__(self, bus: Bus, *, stream: str, subject: str, last_seq: int, window_max: int) -> None:
+    One at a time, because a sequence number says that a record is there, not whose it is: of two writes on their way
+    the first would be refused when another writer came between, and the second be taken, behind a stranger's record.
+    """
+
+    def __init__(self, bus: Bus, *, stream: str, subject: str, last_seq: int) -> None:
         self._bus = bus
         self._stream = stream
         self._subject = subject
         self._end_seq = last_seq
-        self._window_max = window_max
-        self._window: deque[_Link] = deque()
+        self._link: _Link | None = None
         self._room = asyncio.Event()
         self._room.set()
         self._attempt = 0
-        self._recovering = False  # what is published meanwhile waits, and goes out with the rest
-        self._loop = asyncio.get_running_loop()
-        self.failed: asyncio.Future[None] = self._loop.create_future()
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with Fenced, or with what else makes it impossible to go on."""
 
     async def publish(self, payloads: list[bytes], on_durable: Callable[[], None]) -> None:
         """
-        Send the next entry, waiting while the window is full.
+        Send the next entry, when the one before is stored.
 
         Args:
             payloads: One record, or several that JetStream stores as one atomic batch, at most BATCH_RECORDS_MAX.
@@ -205,18 +207,10 @@ class ChainPublisher:
         # JetStream would refuse both each time, and the chain would try for ever.
         assert 1 <= len(payloads) <= BATCH_RECORDS_MAX, f"{len(payloads)} records in one entry of {self._stream}"
         assert max(map(len, payloads)) <= self._bus.payload_bytes_max, f"a record too large for {self._stream}"
-        while len(self._window) >= self._window_max:
-            self._room.clear()
-            await self._room.wait()  # a failure sets it too
-            if self.failed.done():
-                break
-        if self.failed.done():
-            self.failed.result()
+        await self.settle()
         self._end_seq += len(payloads)
-        link = _Link(payloads, self._end_seq, on_durable)
-        self._window.append(link)
-        if not self._recovering:
-            self._send(link)
+        self._link = _Link(payloads, self._end_seq, on_durable)
+        self._send(self._link)
 
     @property
     def end_seq(self) -> int:
@@ -230,9 +224,9 @@ class ChainPublisher:
         Raises:
             Fenced: Another writer has taken over.
         """
-        while self._window and not self.failed.done():
+        while self._link is not None and not self.failed.done():
             self._room.clear()
-            await self._room.wait()
+            await self._room.wait()  # a failure sets it too
         if self.failed.done():
             self.failed.result()
 
@@ -243,9 +237,9 @@ class ChainPublisher:
             if attempt != self._attempt or answer is CLOSED:
                 return
             if isinstance(answer, PubAck):
-                self._advance(link.last_seq)
+                self._end(link)
             else:
-                self._recover(answer)
+                self._recover(link, answer)
 
         expected = str(link.last_seq - len(link.payloads))
         if len(link.payloads) == 1:
@@ -269,20 +263,19 @@ class ChainPublisher:
         except BusError:
             log.warning("exec_batch_part_not_sent", stream=self._stream)  # the commit fails for the same reason
 
-    def _advance(self, stored_seq: int) -> None:
-        window = self._window
-        while window and window[0].last_seq <= stored_seq:
-            window.popleft().on_durable()
+    def _end(self, link: _Link) -> None:
+        self._attempt += 1
+        self._link = None
+        link.on_durable()
         self._room.set()
 
-    def _recover(self, failure: PubFailure) -> None:
+    def _recover(self, link: _Link, failure: PubFailure) -> None:
         log.warning("exec_tail_in_doubt", stream=self._stream, code=failure.code, why=failure.description)
         self._attempt += 1
-        self._recovering = True
-        task = asyncio.create_task(self._recover_tail(), name=f"recover {self._stream}")
+        task = asyncio.create_task(self._recover_tail(link), name=f"recover {self._stream}")
         task.add_done_callback(self._after_recovery)
 
-    async def _recover_tail(self) -> None:
+    async def _recover_tail(self, link: _Link) -> None:
         while True:
             await asyncio.sleep(_RETRY_S)
             try:
@@ -292,23 +285,15 @@ class ChainPublisher:
                 log.warning("exec_tail_unreadable", stream=self._stream, why=str(error))
                 continue
             break
-        self._check_ours(stored_seq, tail.payload if tail else b"")
-        self._recovering = False
-        self._advance(stored_seq)
-        for link in self._window:
+        if stored_seq == link.last_seq - len(link.payloads):
             self._send(link)
-
-    def _check_ours(self, stored_seq: int, payload: bytes) -> None:
-        """The tail is the record before our window, or one of our window with the same bytes; else we are fenced."""
-        if not self._window or stored_seq == self._window[0].last_seq - len(self._window[0].payloads):
-            return
-        for link in self._window:
-            if link.last_seq == stored_seq and link.payloads[-1] == payload:
-                return
-        raise Fenced(
-            f"{self._stream} was written by another matcher at sequence {stored_seq}; this one stops: "
-            "let one matcher run for each shard"
-        )
+        elif stored_seq == link.last_seq and tail is not None and tail.payload == link.payloads[-1]:
+            self._end(link)
+        else:
+            raise Fenced(
+                f"{self._stream} was written by another matcher at sequence {stored_seq}; this one stops: "
+                "let one matcher run for each shard"
+            )
 
     def _after_recovery(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None and not self.failed.done():

@@ -138,7 +138,7 @@ class MatcherConfig(_Section, frozen=True):
     """Matchers of each shard that stand by, ready to take over."""
     heartbeat_ms: Annotated[int, Meta(ge=10)] = 100
     """How often a standby asks whether the leader is there."""
-    takeover_after_ms: Annotated[int, Meta(ge=50)] = 1000
+    takeover_after_ms: Annotated[int, Meta(ge=50)] = 600
     """How long a leader may be silent; the death of its process is noticed at once."""
     orders_max: Annotated[int, Meta(ge=1, le=10**8)] = 2_000_000
     """Live orders in one shard; beyond it a new one is refused with BOOK_FULL."""

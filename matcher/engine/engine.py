@@ -327,6 +327,16 @@ class Engine:
         """SHA-256 of `dump()` in hex: the same in every process that was given the same commands."""
         return sha256(self.dump()).hexdigest()
 
+    def restored(self, snapshot: bytes) -> Self:
+        """
+        An engine with the bounds of this one that goes on where `dump` was called.
+
+        Raises:
+            SnapshotError: Damaged, or of another version.
+        """
+        bounds = self._floor.orders_max, self._floor.finished_orders_max
+        return self.restore(snapshot, orders_max=bounds[0], finished_orders_max=bounds[1])
+
     @classmethod
     def restore(cls, snapshot: bytes, *, orders_max: int, finished_orders_max: int) -> Self:
         """

@@ -73,9 +73,9 @@ class Replay:
             self._compare_marks(exec_seq)
         return record
 
-    def apply(self, message: LogMessage) -> None:
+    def apply(self, message: LogMessage) -> int:
         """
-        Give the engine a record of ORD.
+        Give the engine a record of ORD; returns how many commands it has.
 
         Raises:
             LogBroken: It cannot be read.
@@ -86,6 +86,7 @@ class Replay:
         )
         self._events += events
         self._increments += increments
+        return len(record.commands)
 
     def end(self, exec_seq: int, record: ExecRecord) -> None:
         """

@@ -51,14 +51,13 @@ from matcher.process.standby import Standby
 
 log = structlog.get_logger()
 
-EXEC_WRITES_MAX: Final = 2
-"""EXEC writes on their way at once: one being stored while the next is prepared."""
 HANDOVER_PATIENCE_S: Final = 5.0
 """How long a leader that has handed over waits to see that another one matches."""
 STANDBY_PATIENCE_HEARTBEATS: Final = 5
 """A standby that has not asked for so long does not count as one."""
 EPOCH_ATTEMPTS_MAX: Final = 20
 """How often a starting matcher tries to be the next writer of an EXEC that others write to."""
+_EPOCH_RETRY_S: Final = 0.25
 _LATER_REPLICA_WAITS_S: Final = 0.5
 """Replicas that start together ask one after the other, so that the first one leads."""
 
@@ -227,6 +226,8 @@ class MatcherService:
             if await self._is_led():
                 await self._stand_by_anew()
                 return
+            if answer.code not in WRONG_LAST_SEQ:
+                await asyncio.sleep(_EPOCH_RETRY_S)  # such as a cluster that elects the stream's leader
         assert isinstance(answer, PubFailure)
         stream = exec_stream(self._shard)
         if answer.code in WRONG_LAST_SEQ:
@@ -254,7 +255,6 @@ class MatcherService:
             stream=exec_stream(self._shard),
             subject=exec_subject(self._shard),
             last_seq=exec_seq,
-            window_max=EXEC_WRITES_MAX,
         )
         leader = Leader(
             self._bus,

@@ -6,6 +6,7 @@ before is used.
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -58,7 +59,7 @@ def count(directory: Path, input_seq: int, written: Path) -> int:
     return (directory / f"{input_seq:020d}{_SUFFIX}").stat().st_size
 
 
-def newest_first(directory: Path, *, input_seq_max: int) -> list[Path]:
+def newest_first(directory: Path, *, input_seq_max: int = sys.maxsize) -> list[Path]:
     """The snapshots of inputs up to `input_seq_max`, newest first; reading one may fail, and the next be good."""
     return [path for path in _newest_first(directory) if int(path.stem) <= input_seq_max]
 

@@ -130,7 +130,7 @@ def _written(engine: Engine, path: Path) -> str:
         snapshot = engine.dump()
         state_hash = sha256(snapshot).hexdigest()
         snapshot_files.write(path, snapshot)
-        read_back = Engine.restore(path.read_bytes(), orders_max=1, finished_orders_max=1)
+        read_back = engine.restored(path.read_bytes())
         if read_back.state_hash() != state_hash:
             return f"{_FAULT}what was read back is another state; is the disk or the memory failing?"
     except (OSError, SnapshotError) as error:

@@ -187,7 +187,7 @@ async def test_closing_answers_what_is_still_awaited(server: Server) -> None:
 
 
 async def test_a_request_that_nobody_answers_is_one_sentence(bus: Bus) -> None:
-    with pytest.raises(BusError, match=r"^no answer on md-snapshot: NoRespondersError$"):
+    with pytest.raises(BusError, match=r"^nobody listens to md-snapshot$"):
         await bus.request("md-snapshot", b"AAPL")
 
 
@@ -204,7 +204,7 @@ async def test_a_request_is_answered_by_whoever_subscribes(bus: Bus) -> None:
     unsubscribe = await bus.subscribe("md-snapshot", answer)
     assert await bus.request("md-snapshot", b"AAPL") == b"aapl"
     await unsubscribe()
-    with pytest.raises(BusError, match="NoRespondersError"):
+    with pytest.raises(BusError, match="nobody listens to md-snapshot"):
         await bus.request("md-snapshot", b"AAPL")
 
 

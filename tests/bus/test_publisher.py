@@ -10,7 +10,7 @@ import pytest
 from bus.connection import NO_CONNECTION, AckCallback, Bus, PubAck, PubFailure
 from bus.publisher import ChainPublisher, Fenced, WindowPublisher
 from bus.streams import ensure_shard, last_seq
-from tests.jetstream import LOG_BYTES_MAX, Server, read_messages
+from tests.jetstream import LOG_BYTES_MAX, Server, read_messages, store
 from tests.processes import until
 
 
@@ -114,7 +114,7 @@ async def test_a_record_that_is_written_anew_after_it_was_stored_changes_nothing
 async def test_a_chain_stores_single_records_and_atomic_batches_in_order(bus: Bus) -> None:
     await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
     durable = Durable()
-    publisher = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0, window_max=4)
+    publisher = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0)
     await publisher.publish([b"a"], durable.note("a"))
     await publisher.publish([b"b1", b"b2", b"b3"], durable.note("b"))
     await publisher.publish([b"c"], durable.note("c"))
@@ -126,7 +126,7 @@ async def test_a_chain_stores_single_records_and_atomic_batches_in_order(bus: Bu
 async def test_a_chain_survives_a_killed_server_without_loss_or_repeat(bus: Bus, server: Server) -> None:
     await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
     durable = Durable()
-    publisher = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0, window_max=8)
+    publisher = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0)
 
     async def publish_all() -> None:
         for number in range(300):
@@ -146,10 +146,10 @@ async def test_a_chain_survives_a_killed_server_without_loss_or_repeat(bus: Bus,
 async def test_a_second_writer_fences_the_first(bus: Bus) -> None:
     await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
     durable = Durable()
-    old = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0, window_max=4)
+    old = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0)
     await old.publish([b"old"], durable.note("old"))
     await durable.reach(1)
-    new = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=1, window_max=4)
+    new = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=1)
     await new.publish([b"new"], durable.note("new"))
     await durable.reach(2)
     await old.publish([b"zombie"], durable.note("zombie"))
@@ -157,6 +157,19 @@ async def test_a_second_writer_fences_the_first(bus: Bus) -> None:
         await asyncio.wait_for(old.failed, 10)
     assert await read_all(bus, "EXEC0", 2) == [b"old", b"new"]
     assert durable.names == ["old", "new"]
+
+
+async def test_nothing_follows_a_write_that_a_new_leader_came_before(bus: Bus) -> None:
+    """Of two on their way at once the second would be taken: the sequence fits, though the record there is foreign."""
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    durable = Durable()
+    await store(bus, "exec.0", b"the epoch of another leader")
+    old = ChainPublisher(bus, stream="EXEC0", subject="exec.0", last_seq=0)
+    await old.publish([b"first"], durable.note("first"))
+    with pytest.raises(Fenced):
+        await old.publish([b"second"], durable.note("second"))
+    assert await last_seq(bus, "EXEC0") == 1
+    assert durable.names == []
 
 
 class ImaginedStream:
@@ -192,7 +205,7 @@ class ImaginedStream:
 async def test_what_is_published_while_the_tail_is_read_back_does_not_fence_its_own_writer(delay_ms: float) -> None:
     stream = ImaginedStream()
     durable = Durable()
-    publisher = ChainPublisher(cast(Bus, stream), stream="EXEC0", subject="exec.0", last_seq=10, window_max=2)
+    publisher = ChainPublisher(cast(Bus, stream), stream="EXEC0", subject="exec.0", last_seq=10)
     await publisher.publish([b"11"], durable.note("11"))
     await asyncio.sleep(0.01 + delay_ms / 1000)  # at some moment of the recovery, which is the parameter
     for number in range(12, 17):

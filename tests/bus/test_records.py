@@ -243,7 +243,13 @@ def test_definitions_are_found_among_other_events() -> None:
 def test_records_are_what_they_have_always_been() -> None:
     ord_record = encode_ord(gateway_id="gw1", boot=4, record_number=7, commands=[GatewayStarted("gw1", 3)])
     assert ord_record.hex() == "9502a3677731040791" + "93a167a367773103"
-    assert exec_record([]).hex() == "97020102030490" + "90"
+    assert exec_record([]).hex() == "98020102030490" + "90" + "90"
+
+
+def test_a_record_from_before_there_were_marks_has_none() -> None:
+    record = decode_exec(bytes.fromhex("97020102030490" + "90"))
+    assert record.marks == []
+    assert (record.shard, record.last_input_seq) == (1, 4)
 
 
 def any_of(hint: Any) -> st.SearchStrategy[Any]:

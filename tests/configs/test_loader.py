@@ -74,48 +74,6 @@ def test_an_empty_file_is_a_venue_with_every_default(files: Files) -> None:
     assert list(venue.sessions()) == []
 
 
-THREE_SERVERS = "nats://127.0.0.1:7001, nats://127.0.0.1:7002, nats://127.0.0.1:7003"
-
-
-def test_a_cluster_keeps_each_log_on_three_servers(files: Files) -> None:
-    files.write(f'durability = "cluster"\n[nats]\nurl = "{THREE_SERVERS}"')
-    config = load(files.path).config
-    assert config.replicas == 3
-    assert config.nats.urls == ("nats://127.0.0.1:7001", "nats://127.0.0.1:7002", "nats://127.0.0.1:7003")
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        (
-            'durability = "cluster"',
-            "durability = cluster keeps each log on 3 servers, but nats.url names 1; name 3, with commas between, or "
-            "set nats.embedded = false to use a cluster of your own",
-        ),
-        (
-            f'[nats]\nurl = "{THREE_SERVERS}"',
-            'nats.url names 3 servers, but each log would be on one of them; set durability = "cluster"',
-        ),
-        (
-            f'durability = "cluster"\n[nats]\nurl = "{THREE_SERVERS},nats://127.0.0.1:7001"',
-            "nats.url names nats://127.0.0.1:7001 twice; name each server once",
-        ),
-        (
-            f'durability = "cluster"\n[nats]\nurl = "{THREE_SERVERS}"\n[gateway]\nfix_port = 9002',
-            "gateway.fix_port and the port of its cluster are both 9002; give each a port of its own",
-        ),
-    ],
-)
-def test_servers_that_make_no_cluster_are_refused(files: Files, text: str, fault: str) -> None:
-    files.write(text)
-    assert files.refusal() == f"{files.path}: {fault}"
-
-
-def test_the_shipped_cluster_can_be_loaded() -> None:
-    venue = load(ONE_MACHINE.with_name("cluster.toml"))
-    assert (venue.config.replicas, venue.config.matcher.standbys, venue.gateway_ids) == (3, 1, ("gw1", "gw2"))
-
-
 def test_the_shipped_files_name_no_key_that_has_no_effect() -> None:
     file = tomllib.loads(ONE_MACHINE.read_text())
     loaded: Any = load(ONE_MACHINE).config

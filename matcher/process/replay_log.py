@@ -1,0 +1,193 @@
+"""
+`./outcry replay-log`: rebuilds every shard from its logs alone, and compares all that is known of it.
+
+Compared are each answer in EXEC, each state hash in it, and each snapshot on this machine. The venue may be up; if it
+is not, and its JetStream server is embedded, that server is started for the time being.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from contextlib import AsyncExitStack
+from os import close
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bus.connection import Bus, BusError
+from bus.reader import LogGap, LogReader
+from bus.records import StateMark
+from bus.subjects import exec_stream, ord_stream
+from configs.loader import ConfigError, MatcherConfig, Venue
+from matcher.engine.engine import Engine
+from matcher.process import snapshot_files
+from matcher.process.logs import LogBroken, read_position
+from matcher.process.replay import Diverged, Replay
+from venue import logs
+from venue.data_directory import DataDirectoryError, check_store, lock
+from venue.nats_server import nats_server_specs
+from venue.process import EX_CONFIG, EX_TEMPFAIL, StartError, argument_parser, load_venue
+from venue.supervised_process import SupervisorError
+from venue.supervisor import Supervisor
+
+DIFFERENT: Final = 1
+CONNECT_PATIENCE_S: Final = 1.0
+_BATCH_RECORDS_MAX: Final = 1000
+
+
+class Replayed(msgspec.Struct):
+    """What a shard's logs held."""
+
+    shard: int
+    inputs: int = 0
+    commands: int = 0
+    exec_records: int = 0
+    marks: int = 0
+    snapshots: int = 0
+    seconds: float = 0.0
+    state_hash: str = ""
+
+    def line(self) -> str:
+        """For the operator."""
+        rate = round(self.commands / self.seconds) if self.seconds else 0
+        return (
+            f"shard {self.shard}: {self.inputs} inputs with {self.commands} commands, answered by {self.exec_records} "
+            f"records, {self.marks} state hashes and {self.snapshots} snapshots: all the same; {rate} commands/s; "
+            f"state {self.state_hash}"
+        )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Replay; returns 0 if all is the same, 1 if not, 75 if JetStream cannot be reached, 78 if a log cannot be read."""
+    parser = argument_parser("replay-log", "Rebuild shards from their logs, and compare.")
+    parser.add_argument("--shard", type=int, metavar="N", help="one shard; default: all")
+    options = parser.parse_args(argv)
+    logs.configure("replay-log")
+    try:
+        asyncio.run(_replay_all(options))
+    except (Diverged, LogBroken, LogGap) as error:
+        return _tell(str(error), DIFFERENT if isinstance(error, Diverged) else EX_CONFIG)
+    except (ConfigError, DataDirectoryError, StartError) as error:
+        return _tell(str(error), EX_CONFIG)
+    except (BusError, SupervisorError) as error:
+        return _tell(str(error), EX_TEMPFAIL)
+    return 0
+
+
+async def _replay_all(options: argparse.Namespace) -> None:
+    venue = load_venue(options)
+    shards = range(venue.config.shards) if options.shard is None else [options.shard]
+    if options.shard is not None and not 0 <= options.shard < venue.config.shards:
+        raise ConfigError(f"--shard {options.shard}, but {options.config} has shards 0 to {venue.config.shards - 1}")
+    async with AsyncExitStack() as stack:
+        bus = await _connect(venue, options.data.absolute(), stack)
+        for shard in shards:
+            directories = sorted((options.data / "snapshots").glob(f"{shard}*"))
+            paths = [path for directory in directories for path in snapshot_files.newest_first(directory)]
+            done = await replay_shard(bus, shard, venue.config.matcher, paths)
+            sys.stdout.write(f"{done.line()}\n")
+            sys.stdout.flush()
+
+
+async def replay_shard(bus: Bus, shard: int, config: MatcherConfig, snapshots: list[Path]) -> Replayed:
+    """
+    Replay one shard, up to where EXEC is when this begins.
+
+    Args:
+        bus: Connected.
+        shard: Which.
+        config: Bounds of the books, and where the replicas took snapshots.
+        snapshots: Files to be compared with.
+
+    Raises:
+        BusError: JetStream does not answer.
+        Diverged: Something is not the same.
+        LogBroken: A record cannot be read, or does not follow the one before.
+        LogGap: A log has lost records.
+    """
+    end = await read_position(bus, shard)
+    by_input = _by_input(snapshots)
+    engine = Engine(shard, orders_max=config.orders_max, finished_orders_max=config.finished_orders_max)
+    replay = Replay(engine)
+    done = Replayed(shard)
+    readers = [LogReader(bus, stream=name, start_seq=1) for name in (ord_stream(shard), exec_stream(shard))]
+    for reader in readers:
+        await reader.start()
+    began = time.perf_counter()
+    try:
+        while done.exec_records < end.exec_seq:
+            left = min(_BATCH_RECORDS_MAX, end.exec_seq - done.exec_records)
+            for message in await readers[1].next_batch(left):
+                record = replay.begin(message.seq, message.payload)
+                while replay.consumed_input_seq < record.last_input_seq:
+                    wanted = _until_next_look(replay.consumed_input_seq, record.last_input_seq, config, by_input)
+                    for each in await readers[0].next_batch(wanted - replay.consumed_input_seq):
+                        done.commands += replay.apply(each)
+                    _look(replay, config, by_input, done)
+                replay.end(message.seq, record)
+                done.exec_records = message.seq
+                done.marks += len(record.marks)
+    finally:
+        for reader in readers:
+            await reader.stop()
+    done.seconds = time.perf_counter() - began
+    done.inputs, done.state_hash = engine.last_input_seq, engine.state_hash()
+    return done
+
+
+def _by_input(paths: list[Path]) -> dict[int, list[Path]]:
+    found: dict[int, list[Path]] = {}
+    for path in paths:
+        found.setdefault(int(path.stem), []).append(path)
+    return found
+
+
+def _until_next_look(consumed: int, last: int, config: MatcherConfig, by_input: dict[int, list[Path]]) -> int:
+    """The next input at which the state is compared, but not beyond the last one of a record."""
+    looks = [seq for seq in by_input if seq > consumed]
+    return min([last, consumed - consumed % config.snapshot_every_inputs + config.snapshot_every_inputs, *looks])
+
+
+def _look(replay: Replay, config: MatcherConfig, by_input: dict[int, list[Path]], done: Replayed) -> None:
+    """Compare the state, if there is something to compare it with at this input."""
+    input_seq = replay.consumed_input_seq
+    if input_seq % config.snapshot_every_inputs == 0:
+        replay.note_own_mark(StateMark(input_seq, replay.engine.state_hash()))
+    for path in by_input.get(input_seq, []):
+        try:
+            is_same = path.read_bytes() == replay.engine.dump()
+        except OSError as error:
+            raise Diverged(f"the snapshot {path} cannot be read: {error.strerror}; remove it") from error
+        if not is_same:
+            raise Diverged(f"the snapshot {path} is not the state at input {input_seq} of the log; remove it")
+        done.snapshots += 1
+
+
+async def _connect(venue: Venue, data_dir: Path, stack: AsyncExitStack) -> Bus:
+    """Connect to the venue's JetStream, or to one that is started for the time being."""
+    try:
+        bus = await Bus.connect(venue.config.nats.url, name="replay-log", patience_s=CONNECT_PATIENCE_S)
+    except BusError:
+        if not venue.config.nats.embedded:
+            raise
+        _check_is_venue(data_dir)
+        held = await lock(data_dir)
+        stack.callback(close, held)
+        servers = nats_server_specs(venue.config, data_dir, stage=0, inherit=(held,))
+        await stack.enter_async_context(Supervisor(servers))
+        bus = await Bus.connect(venue.config.nats.url, name="replay-log")
+    stack.push_async_callback(bus.close)
+    return bus
+
+
+def _check_is_venue(data_dir: Path) -> None:
+    if not data_dir.is_dir():
+        raise DataDirectoryError(f"{data_dir} is no venue's data directory; name the one with the logs with --data")
+    check_store(data_dir)
+
+
+def _tell(sentence: str, status: int) -> int:
+    sys.stderr.write(f"outcry replay-log: {sentence}\n")
+    return status
