@@ -231,10 +231,8 @@ class LogReader:
         if seq < self._next_seq or self._broken.is_set():
             return
         if seq > self._next_seq and self._is_first_of_consumer:  # it was asked for what was to come next
-            last = f"to {seq - 1} " if seq - 1 > self._next_seq else ""
-            self._gap = LogGap(
-                f"{self._stream} has lost its records from sequence {self._next_seq} {last}on; restore the store from "
-                "its backup"
+            self._gap = self._gap or LogGap(
+                f"{self._stream} has lost its records {self._next_seq} to {seq - 1}; restore the store from its backup"
             )
             self._wake.set()
             return

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bus.connection import Bus, PubAck, PubFailure
-from bus.reader import TURN_BYTES, LogMessage, LogReader
+from bus.reader import TURN_BYTES, LogGap, LogMessage, LogReader
 from bus.streams import ensure_shard
 from tests.jetstream import LOG_BYTES_MAX, Server, read_messages
 from tests.processes import until
@@ -208,4 +208,30 @@ async def test_what_the_callback_raises_reaches_the_event_loop(log: Bus) -> None
     await until(lambda: bool(contexts))
     assert isinstance(contexts[0]["exception"], ZeroDivisionError)
     assert contexts[0]["message"] == "hand ORD0 failed"
+    await reader.stop()
+
+
+async def test_what_a_stream_has_lost_is_one_sentence_and_what_stands_before_it_is_read(bus: Bus) -> None:
+    """No log of ours lets anybody delete a record; a damaged store may."""
+    await bus.request_json("$JS.API.STREAM.CREATE.ORD0", {"name": "ORD0", "subjects": ["ord.0.>"]})
+    await store_all(bus, numbered(1, 9))
+    for seq in (4, 5):
+        await bus.request_json("$JS.API.STREAM.MSG.DELETE.ORD0", {"seq": seq})
+    reader = LogReader(bus, stream="ORD0", start_seq=1)
+    await reader.start()
+    assert [message.seq for message in await take(reader, 3)] == [1, 2, 3]
+    with pytest.raises(LogGap, match=r"^ORD0 has lost its records 4 to 5; restore the store"):
+        await take(reader, 1)
+    await reader.stop()
+
+
+async def test_a_reader_that_is_released_waits_no_longer_and_goes_on_when_asked_again(log: Bus) -> None:
+    reader = LogReader(log, stream="ORD0", start_seq=1)
+    await reader.start()
+    waiting = asyncio.create_task(reader.next_batch())
+    await asyncio.sleep(0)
+    reader.release()
+    assert await asyncio.wait_for(waiting, 10) == []
+    await store_all(log, numbered(1, 2))
+    assert [message.payload for message in await take(reader, 2)] == [b"1", b"2"]
     await reader.stop()

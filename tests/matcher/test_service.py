@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from bus.connection import Bus, BusError
 from bus.publisher import Fenced
+from bus.reader import LogGap
 from bus.records import encode_exec
 from bus.streams import ensure_shard, last_seq
 from bus.subjects import exec_subject, ord_subject
@@ -346,3 +347,21 @@ async def test_the_end_of_the_day_is_answered_like_any_other_command(house: Hous
         await house.gateway.buy()
         records = await house.answered(await house.gateway.write([EndTradingDay("TEST", 5, "99990105")]))
     assert type(house.answers(records)[-1]).__name__ == "OrderExpired"
+
+
+async def test_a_record_that_the_log_has_lost_stops_the_matcher_and_nothing_behind_it_is_answered(
+    bus: Bus, tmp_path: Path
+) -> None:
+    for stream, subjects in (("ORD0", "ord.0.>"), ("EXEC0", "exec.0")):
+        await bus.request_json(
+            f"$JS.API.STREAM.CREATE.{stream}", {"name": stream, "subjects": [subjects], "allow_atomic": True}
+        )
+    house = House(bus, tmp_path)
+    lost = [await house.gateway.start(), await house.gateway.buy()][1]
+    await house.gateway.buy()
+    await bus.request_json("$JS.API.STREAM.MSG.DELETE.ORD0", {"seq": lost})
+    service = house.matcher()
+    await service.start()
+    with pytest.raises(LogGap, match=f"^ORD0 has lost its records {lost} to {lost}; restore the store"):
+        await asyncio.wait_for(service.run(asyncio.Event()), 20)
+    assert (await house.exec_records())[-1].last_input_seq < lost
