@@ -147,8 +147,14 @@ class MatcherService:
                     assert self._standby is not None
                     await self._run_standby(self._standby, stop)
         finally:
-            self._snapshots.close()
-            await self._reader.stop()
+            await self.close()
+
+    async def close(self) -> None:
+        """Lead, follow and read no more; `run` ends with this."""
+        self._snapshots.close()
+        if self._leader is not None:
+            await self._leading.stop()  # else whoever starts next would find that this one leads
+        await self._reader.stop()
 
     def reconfigure(self, venue: Venue) -> None:
         """

@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from bus.connection import Bus
-from bus.publisher import Fenced
 from bus.records import decode_events, decode_exec, decode_increments, decode_ord, encode_ord
 from bus.streams import ForeignStream, ensure_shard, last_seq
 from bus.subjects import ord_subject, status_subject
@@ -36,8 +35,9 @@ from matcher.operator_commands import (
     TimerFired,
 )
 from matcher.phases import CLOSED, CONTINUOUS, HALT, OPENING_AUCTION
-from matcher.process import service as service_module
+from matcher.process import leader as leader_module
 from matcher.process.metrics import MatcherMetrics
+from matcher.process.own_records import writer_id
 from matcher.process.service import MatcherService
 from matcher.process.status import InstrumentStatus, LimitsStatus, decode_status, encode_request
 from matcher.schedule import DailyChange, Schedule
@@ -149,7 +149,7 @@ async def test_the_configuration_is_in_the_log_before_the_matcher_answers_anythi
         SetLimits("", 0, "", "F", "", Limits(self_match_instruction="0")),
     ]
     assert await last_seq(house.bus, "EXEC0") == 1  # its epoch
-    await service._reader.stop()
+    await service.close()
 
 
 async def test_a_matcher_that_starts_again_announces_only_what_is_new(house: House) -> None:
@@ -159,7 +159,7 @@ async def test_a_matcher_that_starts_again_announces_only_what_is_new(house: Hou
     for configured in (venue(A), venue(wider, B), venue(wider, B)):
         service = house.matcher(configured)
         await service.start()
-        await service._reader.stop()
+        await service.close()
     own = [each for each in await house.commands() if not isinstance(each, EndTradingDay)]
     announced_twice = [DefineInstrument("", 0, "A", wider), DefineInstrument("", 0, "B", B)]  # the log was not read yet
     assert own == [BEGIN, DefineInstrument("", 0, "A", A), BEGIN, BEGIN, *announced_twice, BEGIN, *announced_twice]
@@ -306,17 +306,19 @@ async def test_a_change_that_is_taken_back_at_once_does_not_stay(house: House) -
 
 
 async def test_what_a_fenced_leader_still_writes_is_passed_over(house: House) -> None:
-    old = house.matcher(venue(A))
-    await old.start()
-    running = asyncio.create_task(old.run(asyncio.Event()))
-    await soon(lambda: "A" in old.engine.instruments and old.engine.trading_date("A") != "")
+    async with house.matching(venue(A)) as old:
+        await soon(lambda: "A" in old.engine.instruments and old.engine.trading_date("A") != "")
+    count = await last_seq(house.bus, "ORD0")
+    written = [decode_ord(each.payload) for each in await read_messages(house.bus, "ORD0", count)]
     async with house.matching(venue(A)) as new:
         before = await last_seq(house.bus, "ORD0")
-        old._own_records.put([("A", [SetPhase("late", 1, "A", HALT, 0, 0, 0, "")])])
-        await old._own_records.settle()
-        with pytest.raises(Fenced):
-            await running
-        assert await last_seq(house.bus, "ORD0") > before
+        late = encode_ord(
+            gateway_id=writer_id(0),
+            boot=written[-1].boot,
+            record_number=written[-1].record_number + 1,
+            commands=[SetPhase("late", 1, "A", HALT, 0, 0, 0, "")],
+        )
+        await store(house.bus, ord_subject(0, "A"), late)
         await soon(lambda: new.engine.last_input_seq > before)
         assert new.engine.phase_of("A")[0] == CONTINUOUS
 
@@ -324,7 +326,7 @@ async def test_what_a_fenced_leader_still_writes_is_passed_over(house: House) ->
 async def test_a_full_order_log_delays_the_start_for_a_while_only(
     bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_module, "ANNOUNCEMENT_PATIENCE_S", 0.2)
+    monkeypatch.setattr(leader_module, "ANNOUNCEMENT_PATIENCE_S", 0.2)
     await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
     info = await bus.request_json("$JS.API.STREAM.INFO.ORD0")
     await bus.request_json("$JS.API.STREAM.UPDATE.ORD0", info["config"] | {"max_bytes": 1})
