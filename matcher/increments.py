@@ -14,17 +14,33 @@ from matcher.phases import Phase
 
 INCREMENT_ENTRIES_MAX: Final = 3500
 """
-Levels and trades in one increment at most, so that it fits into a message of NATS (1 MiB by default) as JSON too.
+Levels, their orders and trades in one increment at most, so that it fits into a message of NATS (1 MiB by default) as
+JSON too.
 
-The longest trade of any instrument is some 235 bytes of JSON, and a level is shorter.
+The longest trade of any instrument is some 235 bytes of JSON; a level and an order are shorter.
 """
 
 LevelAction = Literal["0", "1", "2"]
 """MDUpdateAction(279): new, change, delete."""
 
 
+class ShownOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    One order that shows something else than before the command, at the level that tells of it.
+
+    A known entry id keeps its place with another quantity, or leaves; an unknown one stands behind all others.
+    """
+
+    entry_id: int
+    """MDEntryID(278), per symbol, from 1: it rises along each queue. An order that loses its place gets another."""
+    qty_lots: int
+    """What it shows now; 0: it is gone."""
+    change_lots: int
+    """By how much that is more than before: `qty_lots` for an order that is new here."""
+
+
 class LevelChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One price level after the command, if it differs from before."""
+    """One price level after the command, if it or one of its orders differs from before."""
 
     action: LevelAction
     side: Side
@@ -32,6 +48,8 @@ class LevelChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     qty_lots: int
     """What the level holds now; 0 with action 2."""
     order_count: int
+    orders: list[ShownOrder] = []
+    """Those that changed, by entry id; none with action 2, where all of them are gone."""
 
 
 class TradePrint(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -79,11 +97,11 @@ class MarketDataIncrement(msgspec.Struct, frozen=True, array_like=True, gc=False
     """
     What one command changed in the public view of one symbol; applied whole, the book is never crossed.
 
-    A command that changed more than `INCREMENT_ENTRIES_MAX` levels and trades gives several in a row: first all
+    A command that changed more than `INCREMENT_ENTRIES_MAX` levels, orders and trades gives several in a row: first all
     trades, then the levels that are gone, the ones that changed and the new ones. None of these steps makes either
     side better than it was, except new levels, when all that stood in their way is gone: so the book is not crossed in
-    between either. Levels carry their final state after the command, in whichever increment they are. `md_seq` is
-    contiguous per symbol, from 1: RptSeq(83).
+    between either. A level with more orders than fit is told in several of them: each time with what it holds by all
+    that is told of it so far. `md_seq` is contiguous per symbol, from 1: RptSeq(83).
     """
 
     symbol: str
@@ -96,3 +114,5 @@ class MarketDataIncrement(msgspec.Struct, frozen=True, array_like=True, gc=False
     """Comes first: it holds for the levels of the same increment."""
     indicative: Indicative | None = None
     revisions: list[TradeRevision] = []
+    ended_day: str = ""
+    """The trading day that ended with this, `YYYYMMDD`: what is traded from here on belongs to the next."""

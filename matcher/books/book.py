@@ -1,312 +1,32 @@
 """
-The order book of one symbol: which orders rest at which price, in which order they trade, and what of it is shown.
+The order book of one symbol: both its sides, and what of them the public has yet to be told.
 
-A book knows prices, quantities and order ids; what an order is otherwise is kept in `order_index`. Both sides are one
-class: a level's *key* is its price for asks and its negated price for bids, so that on either side the best level has
-the lowest key, and an incoming order crosses a level when the level's key is not above the order's limit key.
-
-A side is two ladders of levels: what is displayed, and hidden orders, which stand behind all that is displayed at their
-price (MATCH-1). An iceberg is in the displayed queue with its slice; its reserve only counts in the level's total.
-While orders are collected, market orders wait in a level of their own in front of all prices.
-
-Every operation costs the same whether ten orders rest or a million: a level's queue is an OrderedDict, whose oldest
-entry is found at once (a plain dict walks over what was deleted before it), and the sorted keys are touched only when
-a level opens or closes.
+The public knows levels, and inside them orders by their entry id, MDEntryID(278): each time an order goes to the back
+of a queue it gets the next one, so nobody can tell whose it is, nor that an iceberg's next slice is the same order.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from heapq import merge
-from itertools import repeat
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from sortedcontainers import SortedList
-
-from matcher.increments import LevelAction, LevelChange
-from matcher.orders import BUY, PEGGED, PRICE_TICKS_MAX, SELL, OrderState, Side
-
-NO_LIMIT: Final = 2**63
-"""The limit key of an order without a limit: above every level of either side."""
-_FRONT: Final[dict[Side, int]] = {BUY: -PRICE_TICKS_MAX - 1, SELL: 0}
-"""The key of the level of market orders, below that of any price."""
-_NOTHING: Final = (0, 0)
-
-
-def standing_price_ticks(order: OrderState) -> int:
-    """Where an order stands on the book, or will: 0 for a market order that waits in front of all prices."""
-    instructions = order.instructions
-    return order.price_ticks if instructions is None else instructions.working_price_ticks or order.price_ticks
-
-
-def is_hidden(order: OrderState) -> bool:
-    """Whether nothing of it is displayed (HIDE-1)."""
-    return order.instructions is not None and not order.instructions.display_qty_lots
-
-
-def is_iceberg(order: OrderState) -> bool:
-    """Whether it shows a slice of itself (ICE-1)."""
-    return order.instructions is not None and order.instructions.display_qty_lots > 0
-
-
-def shown_qty_lots(order: OrderState) -> int:
-    """How much of a resting order can trade before its queue goes on: its leaves, or the slice of an iceberg."""
-    instructions = order.instructions
-    if instructions is None or instructions.display_qty_lots <= 0:
-        return order.leaves_qty_lots
-    return instructions.shown_qty_lots
-
-
-class Level:
-    """The orders at one price of one ladder, oldest first."""
-
-    __slots__ = ("key", "order_ids", "pegged_count", "price_ticks", "qty_lots", "reserve_qty_lots")
-
-    def __init__(self, key: int) -> None:
-        self.key = key
-        self.price_ticks = abs(key) if key != _FRONT[BUY] else 0
-        self.qty_lots = 0
-        """The sum of what its orders show, or in the hidden ladder of their leaves."""
-        self.reserve_qty_lots = 0
-        """What its icebergs do not show."""
-        self.pegged_count = 0
-        """How many of its orders are pegged: they are nobody's reference (PEG-1)."""
-        self.order_ids: OrderedDict[int, None] = OrderedDict()
-
-
-class Ladder:
-    """Levels by key, best first."""
-
-    __slots__ = ("best", "keys", "levels")
-
-    def __init__(self) -> None:
-        self.best: Level | None = None
-        self.levels: Final[dict[int, Level]] = {}
-        self.keys: Final = SortedList()
-
-    def open(self, key: int) -> Level:
-        """A new level."""
-        level = self.levels[key] = Level(key)
-        self.keys.add(key)
-        if self.best is None or key < self.best.key:
-            self.best = level
-        return level
-
-    def close(self, level: Level) -> None:
-        """Forget a level that is empty."""
-        del self.levels[level.key]
-        self.keys.remove(level.key)
-        if level is self.best:
-            self.best = self.levels[self.keys[0]] if self.keys else None
-
-    def __len__(self) -> int:
-        """How many levels there are."""
-        return len(self.keys)
-
-    def __iter__(self) -> Iterator[Level]:
-        """The levels, best first."""
-        return (self.levels[key] for key in self.keys)
-
-    def check(self) -> None:
-        """Assert that keys, levels and best agree."""
-        assert list(self.keys) == sorted(self.levels)
-        assert self.best is (self.levels[self.keys[0]] if self.keys else None)
-
-
-class BookSide:
-    """One side of a book."""
-
-    __slots__ = ("_before", "_levels", "_sign", "displayed", "front_key", "hidden", "side")
-
-    def __init__(self, side: Side, before: dict[int, tuple[int, int]]) -> None:
-        self.side: Final = side
-        self.displayed: Final = Ladder()
-        self.hidden: Final = Ladder()
-        self.front_key: Final = _FRONT[side]
-        self._levels: Final = self.displayed.levels
-        self._sign: Final = -1 if side == BUY else 1
-        self._before: Final = before
-
-    # What stands here
-
-    def key(self, price_ticks: int) -> int:
-        """The key of a price; as the limit of an incoming order, the highest key at which it trades with this side."""
-        return self._sign * price_ticks or self.front_key
-
-    @property
-    def front(self) -> Level | None:
-        """The level that trades next: displayed orders before hidden ones of the same price."""
-        displayed, hidden = self.displayed.best, self.hidden.best
-        if displayed is None or (hidden is not None and hidden.key < displayed.key):
-            return hidden
-        return displayed
-
-    @property
-    def best_price_ticks(self) -> int:
-        """The best price of any order, hidden or not; 0 if there is none. Not asked while orders are collected."""
-        level = self.front
-        return 0 if level is None else level.price_ticks
-
-    @property
-    def best_displayed_ticks(self) -> int:
-        """The best price that is displayed; 0 if there is none. Not asked while orders are collected."""
-        return 0 if self.displayed.best is None else self.displayed.best.price_ticks
-
-    @property
-    def best_unpegged_ticks(self) -> int:
-        """The best price that is displayed by an order that is not pegged; 0 if there is none."""
-        for level in self.displayed:
-            if len(level.order_ids) > level.pegged_count:
-                return level.price_ticks
-        return 0
-
-    def levels(self) -> Iterator[Level]:
-        """All levels in the order in which they trade, displayed and hidden; an iceberg stands in both ways."""
-        if self.hidden.best is None:
-            yield from self.displayed
-            return
-        ladders = (self.displayed, self.hidden)
-        for key, place in merge(*(zip(ladder.keys, repeat(place)) for place, ladder in enumerate(ladders))):
-            yield ladders[place].levels[key]
-
-    def queue(self) -> Iterator[int]:
-        """All order ids in the order in which they trade: market orders that wait first."""
-        for level in self.levels():
-            yield from level.order_ids
-
-    def total_at(self, price_ticks: int) -> int:
-        """All that is wanted or offered at a price, hidden and reserve included; 0: by the market orders that wait."""
-        key = self.key(price_ticks)
-        displayed, hidden = self._levels.get(key), self.hidden.levels.get(key)
-        total = hidden.qty_lots if hidden else 0
-        return total + displayed.qty_lots + displayed.reserve_qty_lots if displayed else total
-
-    def total_to(self, limit_key: int) -> int:
-        """All that is wanted or offered at keys up to a limit, hidden and reserve included."""
-        total = 0
-        for ladder in (self.displayed, self.hidden):
-            for key in ladder.keys.irange(maximum=limit_key):
-                level = ladder.levels[key]
-                total += level.qty_lots + level.reserve_qty_lots
-        return total
-
-    # Changes
-
-    def add(self, order: OrderState) -> None:
-        """Put an order at the back of the queue at its price."""
-        if order.instructions is not None:
-            self._add_special(order)
-            return
-        key = self._sign * order.price_ticks or self.front_key
-        level = self._levels.get(key) or self.displayed.open(key)
-        if key not in self._before:
-            self._before[key] = (level.qty_lots, len(level.order_ids))
-        level.qty_lots += order.leaves_qty_lots
-        level.order_ids[order.order_id] = None
-
-    def take(self, order: OrderState, qty_lots: int) -> None:
-        """
-        Take `qty_lots` off a resting order, which keeps its place; with the last of its leaves it leaves the book.
-
-        Args:
-            order: As it rests, before the change.
-            qty_lots: At most its leaves; of an iceberg first what it shows, which it does not refill here.
-        """
-        if order.instructions is not None:
-            self._take_special(order, qty_lots)
-            return
-        key = self._sign * order.price_ticks or self.front_key
-        level = self._levels[key]
-        if key not in self._before:
-            self._before[key] = (level.qty_lots, len(level.order_ids))
-        level.qty_lots -= qty_lots
-        if qty_lots == order.leaves_qty_lots:
-            del level.order_ids[order.order_id]
-            if not level.order_ids:
-                self.displayed.close(level)
-
-    def remove(self, order: OrderState) -> None:
-        """Take an order off the book."""
-        self.take(order, order.leaves_qty_lots)
-
-    def update(self, before: OrderState, after: OrderState) -> None:
-        """Let a resting order of the same place in the queue have other quantities, open and shown."""
-        self._remember(self.key(standing_price_ticks(before)))
-        _, level = self._place(before)
-        level.qty_lots += shown_qty_lots(after) - shown_qty_lots(before)
-        level.reserve_qty_lots += _reserve_qty_lots(after) - _reserve_qty_lots(before)
-
-    def _add_special(self, order: OrderState) -> None:
-        key = self.key(standing_price_ticks(order))
-        self._remember(key)
-        ladder = self.hidden if is_hidden(order) else self.displayed
-        level = ladder.levels.get(key) or ladder.open(key)
-        level.qty_lots += shown_qty_lots(order)
-        level.reserve_qty_lots += _reserve_qty_lots(order)
-        level.pegged_count += order.ord_type == PEGGED
-        level.order_ids[order.order_id] = None
-
-    def _take_special(self, order: OrderState, qty_lots: int) -> None:
-        self._remember(self.key(standing_price_ticks(order)))
-        ladder, level = self._place(order)
-        from_shown = min(qty_lots, shown_qty_lots(order))
-        if qty_lots == order.leaves_qty_lots:
-            from_shown = shown_qty_lots(order)
-            level.pegged_count -= order.ord_type == PEGGED
-            del level.order_ids[order.order_id]
-        level.qty_lots -= from_shown
-        level.reserve_qty_lots -= qty_lots - from_shown
-        if not level.order_ids:
-            ladder.close(level)
-
-    def _place(self, order: OrderState) -> tuple[Ladder, Level]:
-        ladder = self.hidden if is_hidden(order) else self.displayed
-        return ladder, ladder.levels[self.key(standing_price_ticks(order))]
-
-    def _remember(self, key: int) -> None:
-        if key not in self._before:
-            level = self._levels.get(key)
-            self._before[key] = (level.qty_lots, len(level.order_ids)) if level else _NOTHING
-
-    def check(self, orders: Mapping[int, OrderState]) -> None:
-        """
-        Assert that keys, levels, best and quantities agree with each other and with the orders.
-
-        Args:
-            orders: The live orders by order id, of this book or more.
-        """
-        for ladder in (self.displayed, self.hidden):
-            ladder.check()
-            for key, level in ladder.levels.items():
-                resting = [orders[order_id] for order_id in level.order_ids]
-                assert resting, f"level {key} is empty"
-                assert level.qty_lots == sum(map(shown_qty_lots, resting)) > 0
-                assert level.pegged_count == sum(order.ord_type == PEGGED for order in resting)
-                assert level.reserve_qty_lots == sum(map(_reserve_qty_lots, resting)) >= 0
-                for order in resting:
-                    assert order.side == self.side
-                    assert self.key(standing_price_ticks(order)) == key == level.key
-                    assert is_hidden(order) == (ladder is self.hidden)
-                    assert 0 < shown_qty_lots(order) <= order.leaves_qty_lots
-
-
-def _reserve_qty_lots(order: OrderState) -> int:
-    return order.leaves_qty_lots - shown_qty_lots(order)
+from matcher.books.book_side import FRONT, BookSide, Touched, shown_qty_lots
+from matcher.increments import LevelAction, LevelChange, ShownOrder
+from matcher.orders import BUY, SELL, OrderState, Side
 
 
 class Book:
     """Both sides of one symbol's book, and what of it the public has yet to be told."""
 
-    __slots__ = ("_before", "_published", "asks", "bids", "is_dark")
+    __slots__ = ("_published_entries", "_published_levels", "asks", "bids", "is_dark", "touched_since")
 
     def __init__(self) -> None:
-        # What each level touched since the last increment showed before; both sides share it, as their keys never meet.
-        self._before: Final[dict[int, tuple[int, int]]] = {}
+        self.touched_since: Final = Touched()
         # What the public still sees of a book that went dark with the command that is being done.
-        self._published: Final[dict[int, tuple[int, int]]] = {}
+        self._published_levels: Final[dict[int, int]] = {}
+        self._published_entries: Final[dict[int, tuple[int, int]]] = {}
         self.is_dark = False
         """Nothing is shown, because orders are collected (BOOK-3)."""
-        self.bids: Final = BookSide(BUY, self._before)
-        self.asks: Final = BookSide(SELL, self._before)
+        self.bids: Final = BookSide(BUY, self.touched_since)
+        self.asks: Final = BookSide(SELL, self.touched_since)
 
     def side(self, side: Side) -> BookSide:
         """Where orders of this side rest."""
@@ -322,26 +42,51 @@ class Book:
 
     # What the public sees
 
-    def hide(self) -> None:
-        """From now on the public book is empty."""
+    def hide(self, live: Mapping[int, OrderState]) -> None:
+        """
+        From now on the public book is empty.
+
+        Args:
+            live: The live orders by order id.
+        """
         if self.is_dark:
             return
         self.is_dark = True
         for side in (self.bids, self.asks):
             for level in side.displayed:
-                self._published.setdefault(level.key, (level.qty_lots, len(level.order_ids)))
-        self._published.update(self._before)
+                self._published_levels[level.key] = len(level.order_ids)
+        self._published_levels.update(self.touched_since.levels)
+        self._published_entries.update((entry_id, (key, lots)) for entry_id, key, lots in self._displayed(live))
+        for entry_id, (key, before_lots, _) in self.touched_since.entries.items():
+            self._published_entries[entry_id] = (key, before_lots)
 
-    def show(self) -> None:
-        """The whole book is public again."""
+    def show(self, live: Mapping[int, OrderState]) -> None:
+        """
+        The whole book is public again.
+
+        Args:
+            live: The live orders by order id.
+        """
         if not self.is_dark:
             return
         self.is_dark = False
-        self._before.clear()
+        self.touched_since.clear()
         for side in (self.bids, self.asks):
-            self._before.update(dict.fromkeys(side.displayed.keys, _NOTHING))
-        self._before.update(self._published)
-        self._published.clear()
+            self.touched_since.levels.update(dict.fromkeys(side.displayed.keys, 0))
+        self.touched_since.levels.update(self._published_levels)
+        entries = self.touched_since.entries
+        entries.update((entry_id, [key, lots, 0]) for entry_id, (key, lots) in self._published_entries.items())
+        for entry_id, key, lots in self._displayed(live):
+            before_lots = entries[entry_id][1] if entry_id in entries else 0
+            entries[entry_id] = [key, before_lots, lots]
+        self._forget_published()
+
+    def _displayed(self, live: Mapping[int, OrderState]) -> Iterable[tuple[int, int, int]]:
+        """Entry id, key of its level and shown quantity of each displayed order, each queue in its order."""
+        for side in (self.bids, self.asks):
+            for level in side.displayed:
+                for order_id, entry_id in level.order_ids.items():
+                    yield entry_id, level.key, shown_qty_lots(live[order_id])
 
     def public_levels(self) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
         """Bids and asks as the public knows them, each best first: (price_ticks, qty_lots, order_count)."""
@@ -351,45 +96,78 @@ class Book:
         )
         return bids, asks
 
+    def public_queues(self, live: Mapping[int, OrderState]) -> dict[tuple[Side, int], dict[int, int]]:
+        """By side and price, what each displayed order shows, by its entry id; empty while nothing is shown."""
+        queues: dict[tuple[Side, int], dict[int, int]] = {}
+        for entry_id, key, lots in () if self.is_dark else self._displayed(live):
+            queues.setdefault(self._side_and_price(key), {})[entry_id] = lots
+        return queues
+
     def has_changed(self) -> bool:
         """Whether any level was touched since `take_changes`."""
-        return bool(self._before or self._published)
+        return bool(self.touched_since.levels or self._published_levels)
 
     def touched(self) -> list[tuple[Side, int]]:
         """Side and price of each level that was touched since `take_changes`, hidden ones too; price 0 in front."""
-        return [self._side_and_price(key) for key in self._before]
+        return [self._side_and_price(key) for key in self.touched_since.levels]
 
     def take_changes(self) -> list[LevelChange]:
         """All that changed in public since the last call, bids first and best first."""
         if self.is_dark:
             return self._take_deletes()
-        before = self._before
+        before = self.touched_since.levels
+        if not before:
+            return []
+        orders = self._changed_orders()
         changes: list[LevelChange] = []
         for key in sorted(before) if len(before) > 1 else before:  # mostly one, and nothing to sort
-            qty_before, count_before = before[key]
+            count_before = before[key]
             side = self.bids if key < 0 else self.asks
             level = side.displayed.levels.get(key)
             if level is None:
                 if count_before:
                     changes.append(self._gone(key))
-                continue
-            qty_lots, count = level.qty_lots, len(level.order_ids)
-            if count != count_before or qty_lots != qty_before:
+            elif key in orders:
                 action: LevelAction = "1" if count_before else "0"
-                changes.append(LevelChange(action, side.side, level.price_ticks, qty_lots, count))
-        before.clear()
+                count = len(level.order_ids)
+                changes.append(LevelChange(action, side.side, level.price_ticks, level.qty_lots, count, orders[key]))
+        self.touched_since.clear()
         return changes
 
+    def _changed_orders(self) -> dict[int, list[ShownOrder]]:
+        """By level, each displayed order that shows something else than before, in order of entry ids."""
+        orders: dict[int, list[ShownOrder]] = {}
+        entries = self.touched_since.entries
+        for entry_id in sorted(entries) if len(entries) > 1 else entries:
+            key, before_lots, lots = entries[entry_id]
+            if lots != before_lots:
+                shown = ShownOrder(entry_id, lots, lots - before_lots)
+                if (of_level := orders.get(key)) is None:
+                    orders[key] = [shown]
+                else:
+                    of_level.append(shown)
+        return orders
+
     def _take_deletes(self) -> list[LevelChange]:
-        changes = [self._gone(key) for key, (_, count) in sorted(self._published.items()) if count]
-        self._before.clear()
-        self._published.clear()
+        changes = [self._gone(key) for key, count in sorted(self._published_levels.items()) if count]
+        self.forget_changes()
         return changes
+
+    def name_entries(self, entry_ids: list[int], last_entry_id: int) -> None:
+        """Let the displayed orders, bids before asks, have the entry ids that they had before; none is used twice."""
+        left = iter(entry_ids)
+        self.bids.name_entries(left)
+        self.asks.name_entries(left)
+        self.touched_since.last_entry_id = last_entry_id
 
     def forget_changes(self) -> None:
         """Take the book as it stands for published, as after rebuilding it from a snapshot."""
-        self._before.clear()
-        self._published.clear()
+        self.touched_since.clear()
+        self._forget_published()
+
+    def _forget_published(self) -> None:
+        self._published_levels.clear()
+        self._published_entries.clear()
 
     def check(self, orders: Mapping[int, OrderState]) -> None:
         """Assert that the book agrees with itself and the live orders, and that all is published."""
@@ -403,4 +181,4 @@ class Book:
 
     @staticmethod
     def _side_and_price(key: int) -> tuple[Side, int]:
-        return (BUY if key < 0 else SELL), (abs(key) if key != _FRONT[BUY] else 0)
+        return (BUY if key < 0 else SELL), (abs(key) if key != FRONT[BUY] else 0)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from matcher.books.book import is_iceberg, standing_price_ticks
+from matcher.books.book_side import is_iceberg, standing_price_ticks
 from matcher.books.floor import Floor
 from matcher.books.market import Market
 from matcher.instructions import AWAITS_CLOSE, AWAITS_LIST, AWAITS_REFERENCE, AWAITS_TRIGGER

@@ -6,7 +6,7 @@ subject. What the public has yet to be told of the command that is being done is
 `publication` when the command is finished.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from sortedcontainers import SortedList
 
@@ -25,6 +25,18 @@ NO_INDICATIVE: Final = Indicative(0, 0, "", 0)
 _BPS: Final = 10_000
 
 
+class News(NamedTuple):
+    """What the public is told of a command beside levels and trades; see `MarketDataIncrement`."""
+
+    phase: PhaseChange | None
+    indicative: Indicative | None
+    revisions: list[TradeRevision]
+    ended_day: str
+
+
+NO_NEWS: Final = News(None, None, [], "")
+
+
 class Market:
     """
     One symbol.
@@ -40,6 +52,7 @@ class Market:
         "awaited_phase",
         "base_price_ticks",
         "book",
+        "ended_day",
         "expiries",
         "has_corridor",
         "has_followers",
@@ -87,15 +100,14 @@ class Market:
         self.awaited_phase: ScheduledPhase | None = None
         self.interest: Interest | None = None
         """What an auction's price is made of, kept up from command to command; None where there is no auction."""
-        self.trading_date = ""
-        """The last trading day that ended, `YYYYMMDD`; empty before the first."""
+        # The last trading day that ended, `YYYYMMDD`, or empty; and the one that ended with this command.
+        self.trading_date = self.ended_day = ""
         self.reference_price_ticks = instrument.reference_price_ticks
         # Of the last trade; 0 before the first.
         self.last_price_ticks = 0
         self.base_price_ticks = 0
         """Of the last trade before the command that is being done: the middle of the dynamic corridor."""
-        self.last_match_id = 0
-        self.md_seq = 0
+        self.last_match_id = self.md_seq = 0
         self.trade_memory: Final = TradeMemory(trades_max)
         # Order ids of those that wait for their trigger, the closing auction, a price to be pegged to, their list.
         self.stops: Final = Stops()
@@ -128,7 +140,7 @@ class Market:
         """As it stands now."""
         self.define(instrument)
         if self.phase in COLLECTING:
-            self.book.hide()
+            self.book.hide({})  # nothing rests yet
 
     def define(self, instrument: Instrument) -> None:
         """Trade by these rules from now on."""
@@ -185,11 +197,11 @@ class Market:
         if instructions is not None and instructions.expire_ns:
             self.expiries.discard((instructions.expire_ns, order.order_id))
 
-    def take_news(self) -> tuple[PhaseChange | None, Indicative | None, list[TradeRevision]]:
+    def take_news(self) -> News:
         """What has to be told beside levels and trades; it counts as told then."""
         indicative = self.next_indicative if self.next_indicative != self.indicative else None
-        news = self.phase_change, indicative, self.revisions
-        self.phase_change, self.indicative, self.revisions = None, self.next_indicative, []
+        news = News(self.phase_change, indicative, self.revisions, self.ended_day)
+        self.phase_change, self.indicative, self.revisions, self.ended_day = None, self.next_indicative, [], ""
         self.opening_price_ticks = 0
         self.has_news = self.book.is_dark
         return news

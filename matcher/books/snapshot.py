@@ -54,6 +54,9 @@ class MarketState(msgspec.Struct, frozen=True, array_like=True):
     bids: list[OrderState]
     """In the order in which they trade; so are the asks."""
     asks: list[OrderState]
+    last_entry_id: int
+    entry_ids: list[int]
+    """Of all displayed orders: bids, then asks, in the order in which they trade."""
     waiting: list[OrderState]
     """Those that are not on the book, by OrderID."""
     trades: TradesState
@@ -146,16 +149,19 @@ def state_of(snapshot: bytes) -> EngineState:
         SnapshotError: Not a snapshot, damaged, or of another version.
     """
     try:
-        header = _decode_snapshot(snapshot)
-        if header.version == SNAPSHOT_VERSION and sha256(header.state).digest() == header.digest:
-            return _decode_state(header.state)
+        return _decode_state(_checked(snapshot))
     except msgspec.MsgspecError as error:
         raise SnapshotError(f"the snapshot does not decode ({error}); take an older one, or replay the log") from error
-    if header.version != SNAPSHOT_VERSION:
-        raise SnapshotError(
-            f"the snapshot has version {header.version}, but this build reads {SNAPSHOT_VERSION}; replay the log"
-        )
-    raise SnapshotError("the snapshot is damaged: its digest is wrong; take an older one, or replay the log")
+
+
+def check_digest(snapshot: bytes) -> None:
+    """
+    See that a snapshot is whole, without making anything of it: that takes a tenth of the time.
+
+    Raises:
+        SnapshotError: Not a snapshot, damaged, or of another version.
+    """
+    _checked(snapshot)
 
 
 def refill(state: EngineState, floor: Floor) -> None:
@@ -205,6 +211,8 @@ def _market_state(market: Market, orders: OrderIndex) -> MarketState:
         market.indicative,
         [live[order_id] for order_id in market.book.bids.queue()],
         [live[order_id] for order_id in market.book.asks.queue()],
+        market.book.touched_since.last_entry_id,
+        [*market.book.bids.entry_ids(), *market.book.asks.entry_ids()],
         [live[order_id] for order_id in sorted(market.held_ids())],
         market.trade_memory.state(orders),
     )
@@ -228,6 +236,7 @@ def _refill_market(state: MarketState, market: Market, floor: Floor) -> None:
         _keep(resting, floor.orders)
         for order in resting:
             side.add(order)
+    market.book.name_entries(state.entry_ids, state.last_entry_id)
     _keep(state.waiting, floor.orders)
     for order in state.waiting:
         _let_wait(order, market)
@@ -261,3 +270,18 @@ def _keep(kept: Iterable[OrderState], orders: OrderIndex) -> None:
         if order.cl_ord_id:  # the sides of a quote have none
             orders.name(order)
         orders.keep(order)
+
+
+def _checked(snapshot: bytes) -> msgspec.Raw:
+    """The encoded state."""
+    try:
+        header = _decode_snapshot(snapshot)
+    except msgspec.MsgspecError as error:
+        raise SnapshotError(f"the snapshot does not decode ({error}); take an older one, or replay the log") from error
+    if header.version != SNAPSHOT_VERSION:
+        raise SnapshotError(
+            f"the snapshot has version {header.version}, but this build reads {SNAPSHOT_VERSION}; replay the log"
+        )
+    if sha256(header.state).digest() != header.digest:
+        raise SnapshotError("the snapshot is damaged: its digest is wrong; take an older one, or replay the log")
+    return header.state

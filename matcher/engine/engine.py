@@ -80,6 +80,7 @@ from matcher.operator_commands import (
     TimerCommand,
     TimerFired,
 )
+from matcher.orders import Side
 from matcher.phases import AUCTIONS, Phase
 
 _Handler = Callable[[Any, Floor, Answer], None]
@@ -312,6 +313,10 @@ class Engine:
     def levels(self, symbol: str) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
         """The public book: bids and asks, each best first: (price_ticks, qty_lots, order_count)."""
         return self._floor.markets[symbol].book.public_levels()
+
+    def queues(self, symbol: str) -> dict[tuple[Side, int], dict[int, int]]:
+        """The public book order by order: by side and price, what each entry id shows, oldest first."""
+        return self._floor.markets[symbol].book.public_queues(self._floor.orders.live)
 
     def check(self) -> None:
         """Assert every invariant; costs as much as there are orders."""

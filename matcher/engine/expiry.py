@@ -24,7 +24,8 @@ def end_trading_day(command: EndTradingDay, floor: Floor, answer: Answer) -> Non
     market = floor.markets.get(command.symbol)
     if market is None or command.trading_date <= market.trading_date:
         return
-    market.trading_date = command.trading_date
+    market.trading_date = market.ended_day = command.trading_date
+    market.has_news = True
     for order in floor.live_orders(market):
         if _ends_with(order, int(command.trading_date)):
             leaving.expire(order, market, floor, answer)

@@ -7,7 +7,7 @@ its client is told. Then `work` does it: the order waits, is collected, or trade
 
 from typing import Final
 
-from matcher.books.book import standing_price_ticks
+from matcher.books.book_side import standing_price_ticks
 from matcher.books.floor import Floor
 from matcher.books.market import Market
 from matcher.commands import NewOrder
@@ -305,7 +305,9 @@ def _leave_unpriced(order: OrderState, price_ticks: int, market: Market, floor: 
     """Let the rest of a market or market-to-limit order rest at the price that bounded it, or end (MARKET-2, MTL-1)."""
     may_rest = order.ord_type == MARKET_TO_LIMIT or market.instrument.rules.market_rest == "rest"
     if may_rest and price_ticks and order.time_in_force in RESTING_TIMES:
-        rest(with_instructions(order, working_price_ticks=price_ticks), market, floor)
+        order = with_instructions(order, working_price_ticks=price_ticks)
+        answer.tell(OrderRestated, order, "3", "")
+        rest(order, market, floor)
     else:
         is_market = order.ord_type == MARKET
         _end_rest(order, _REST_OF_MARKET if is_market else _REST_OF_IOC, market, floor, answer)

@@ -8,7 +8,7 @@ four comparisons more than the bare loop, and nothing else of all this.
 
 from typing import Final
 
-from matcher.books.book import NO_LIMIT, BookSide, is_iceberg, shown_qty_lots
+from matcher.books.book_side import NO_LIMIT, BookSide, is_iceberg, shown_qty_lots
 from matcher.books.floor import Floor
 from matcher.books.list_book import are_legs_of_one
 from matcher.books.market import Market

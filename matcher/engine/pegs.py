@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from matcher.books.book import standing_price_ticks
+from matcher.books.book_side import standing_price_ticks
 from matcher.books.floor import Floor
 from matcher.books.market import Market
 from matcher.engine.answer import Answer

@@ -140,9 +140,9 @@ def _enter(change: PhaseChange, ends_ns: int, market: Market, floor: Floor, answ
     market.phase_change = change
     market.has_news = True
     if phase in COLLECTING:
-        market.book.hide()
+        market.book.hide(floor.orders.live)
     elif phase in _UNCROSSES:
-        market.book.show()
+        market.book.show(floor.orders.live)
     if phase == HALT:
         _cancel_for_halt(market, floor, answer)
     if phase in _NO_QUOTES:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from matcher.books.book import standing_price_ticks
+from matcher.books.book_side import standing_price_ticks
 from matcher.books.floor import Floor
 from matcher.books.limit_book import Account
 from matcher.books.market import Market

@@ -4,7 +4,7 @@ What an incoming order could trade at once, without trading: FOK and MinQty(110)
 It walks the orders as the match would, self-matches and corridor included, so it costs no more than the match itself.
 """
 
-from matcher.books.book import NO_LIMIT, Level, shown_qty_lots
+from matcher.books.book_side import NO_LIMIT, Level, shown_qty_lots
 from matcher.books.floor import Floor
 from matcher.books.list_book import are_legs_of_one
 from matcher.books.market import Market

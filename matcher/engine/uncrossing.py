@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from matcher.books.auction import AuctionResult, Interest
-from matcher.books.book import BookSide
+from matcher.books.book_side import BookSide
 from matcher.books.floor import Floor
 from matcher.books.list_book import are_legs_of_one
 from matcher.books.market import NO_INDICATIVE, Market

@@ -40,7 +40,7 @@ class ReferenceEngine:
             return Output([], [])
         for market in venue.markets.values():
             market.before = public.view(venue, market)
-            market.trades, market.revisions, market.phase_change = [], [], None
+            market.trades, market.revisions, market.phase_change, market.ended_day = [], [], None, ""
             market.anchor_ticks = market.last_trade_ticks
         self._do(command)
         for market in list(venue.markets.values()):
@@ -51,7 +51,8 @@ class ReferenceEngine:
 
     def levels(self, symbol: str) -> tuple[Levels, Levels]:
         """What the public sees, bids and asks, each best first: (price_ticks, qty_lots, order_count)."""
-        seen = public.view(self.venue, self.venue.markets[symbol])
+        view = public.view(self.venue, self.venue.markets[symbol])
+        seen = {place: (sum(shown.values()), len(shown)) for place, shown in view.items()}
         bids, asks = ([(price, *seen[side, price]) for side, price in seen if side == wanted] for wanted in "12")
         return sorted(bids, reverse=True), sorted(asks)
 

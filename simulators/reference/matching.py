@@ -143,10 +143,9 @@ def _rest(venue: Venue, market: Market, entry: Entry, limit: int, *, broke_corri
         stays = stays and order.ord_type in "12"
     elif order.ord_type == "1":
         stays = stays and rules.market_rest == "rest" and rules.protection_ticks > 0
-        if stays:
-            entry.instruct(working_price_ticks=limit)
-    elif order.ord_type == "K" and stays:
+    if stays and not broke_corridor and order.ord_type in "1K":
         entry.instruct(working_price_ticks=limit)
+        venue.tell(OrderRestated, entry.state, "3", "", asked=asked)
     if stays:
         venue.place(entry)
     else:

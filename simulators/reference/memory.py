@@ -15,8 +15,8 @@ from matcher.operator_commands import Limits, ScheduledPhase
 from matcher.orders import OrderState
 from matcher.phases import COLLECTING, CONTINUOUS, NEW_AND_REPLACE_PHASES, Phase
 
-View = dict[tuple[str, int], tuple[int, int]]
-"""(side, price) to (quantity, number of orders)."""
+View = dict[tuple[str, int], dict[int, int]]
+"""(side, price) to what each order there shows, by its MDEntryID(278), in the order of the queue."""
 
 PLAIN = Instructions()
 
@@ -27,6 +27,8 @@ class Entry(msgspec.Struct, eq=False):
     state: OrderState
     queued: int = 0
     """Its turn among orders at the same price, the lower the earlier; 0 while it is not on the book."""
+    entry_id: int = 0
+    """By which the public knows it while it keeps its place."""
     finished: int = 0
     """0 while it lives, else the how-manieth order to finish it was."""
     is_working: bool = False
@@ -126,6 +128,8 @@ class Market(msgspec.Struct, eq=False):
     """What the dynamic corridor is around."""
     match_id: int = 0
     md_seq: int = 0
+    entry_count: int = 0
+    ended_day: str = ""
     indicative: Indicative = Indicative(0, 0, "", 0)
     before: View = {}
     trades: list[TradePrint] = []
@@ -246,6 +250,10 @@ class Venue:
         """Put an order behind all others of its price."""
         self.turn += 1
         entry.queued = self.turn
+        if not entry.is_hidden:
+            market = self.markets[entry.state.symbol]
+            market.entry_count += 1
+            entry.entry_id = market.entry_count
         if entry.is_iceberg:
             self.show_slice(entry)
 

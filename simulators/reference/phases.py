@@ -117,7 +117,7 @@ def end_trading_day(venue: Venue, market: Market, command: EndTradingDay) -> Non
     """Expire what was good for this day, unless it ended before."""
     if command.trading_date <= market.trading_date:
         return
-    market.trading_date = command.trading_date
+    market.trading_date = market.ended_day = command.trading_date
     for entry in venue.live(market.symbol):
         until = entry.said.expire_date
         if entry.state.time_in_force in "027" or (until and until <= int(command.trading_date)):

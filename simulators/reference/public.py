@@ -2,20 +2,19 @@
 
 from typing import Any
 
-from matcher.increments import INCREMENT_ENTRIES_MAX, LevelChange, MarketDataIncrement, TradePrint
+from matcher.increments import INCREMENT_ENTRIES_MAX, LevelChange, MarketDataIncrement, ShownOrder, TradePrint
 from matcher.phases import AUCTIONS
 from simulators.reference import auction
 from simulators.reference.memory import Market, Venue, View
 
 
 def view(venue: Venue, market: Market) -> View:
-    """What the public sees: displayed quantity, and the number of displayed orders."""
+    """What the public sees: displayed orders, and how much each of them displays."""
     seen: View = {}
     for side in "12":
         for entry in venue.resting(market.symbol, side):
             if not entry.is_hidden and not market.is_collected:
-                qty, count = seen.get((side, entry.stands_at), (0, 0))
-                seen[side, entry.stands_at] = (qty + entry.offers, count + 1)
+                seen.setdefault((side, entry.stands_at), {})[entry.entry_id] = entry.offers
     return seen
 
 
@@ -25,38 +24,88 @@ def increments(venue: Venue, market: Market) -> list[MarketDataIncrement]:
     touched = [key for key in before.keys() | now.keys() if before.get(key) != now.get(key)]
     touched.sort(key=lambda key: (key[0], key[1] if key[0] == "2" else -key[1]))
     levels = [_change(side, price, before, now) for side, price in touched]
-    entries: list[LevelChange | TradePrint] = [*market.trades, *levels]
-    if len(entries) > INCREMENT_ENTRIES_MAX:
-        entries = [*market.trades, *(level for action in "210" for level in levels if level.action == action)]
     indicative = None
     if market.phase in AUCTIONS:
         shown = auction.indicative(venue, market)
         indicative = shown if shown != market.indicative else None
         market.indicative = shown
-    news = (market.phase_change, indicative, market.revisions)
-    if not entries and news == (None, None, []):
+    if not levels and not market.trades and (*_first(market), indicative) == (None, [], "", None):
         return []
-    cuts = range(0, max(1, len(entries)), INCREMENT_ENTRIES_MAX)
+    parts = [[*market.trades, *levels]]
+    size = len(market.trades) + len(market.revisions) + sum(1 + len(level.orders) for level in levels)
+    if size > INCREMENT_ENTRIES_MAX:
+        parts = _cut(market.trades, [level for action in "210" for level in levels if level.action == action])
     told = []
-    for cut in cuts:
-        is_last = cut + INCREMENT_ENTRIES_MAX >= len(entries)
+    for part in parts:
         # The phase holds from the first on; the indicative price is what the whole command left.
-        first = (market.phase_change, market.revisions) if not cut else (None, [])
-        part = entries[cut : cut + INCREMENT_ENTRIES_MAX]
-        told.append(_increment(venue, market, part, first[0], indicative if is_last else None, first[1]))
+        phase, revisions, ended_day = _first(market) if part is parts[0] else (None, [], "")
+        told.append(
+            _increment(venue, market, part, phase, indicative if part is parts[-1] else None, revisions, ended_day)
+        )
     return told
 
 
-def _increment(
-    venue: Venue, market: Market, entries: list[LevelChange | TradePrint], *first: Any
-) -> MarketDataIncrement:
+def _first(market: Market) -> tuple[Any, Any, str]:
+    return market.phase_change, market.revisions, market.ended_day
+
+
+def _cut(trades: list[TradePrint], levels: list[LevelChange]) -> list[list[Any]]:
+    """As many entries as fit, one after the other; a level that does not fit is told in several steps."""
+    parts: list[list[Any]] = [[]]
+    sizes = [0]
+    for trade in trades:
+        if sizes[-1] == INCREMENT_ENTRIES_MAX:
+            parts.append([])
+            sizes.append(0)
+        parts[-1].append(trade)
+        sizes[-1] += 1
+    for level in levels:
+        orders, so_far = level.orders, 0
+        if sizes[-1] + 1 + len(orders) > INCREMENT_ENTRIES_MAX:
+            orders = [*filter(_is_new, orders), *(order for order in orders if not _is_new(order))]
+        while True:
+            if sizes[-1] + 1 + bool(orders) > INCREMENT_ENTRIES_MAX:
+                parts.append([])
+                sizes.append(0)
+            step = orders[so_far : so_far + INCREMENT_ENTRIES_MAX - 1 - sizes[-1]]
+            later = orders[so_far + len(step) :]
+            parts[-1].append(_step(level, step, later, is_first=not so_far))
+            sizes[-1] += 1 + len(step)
+            so_far += len(step)
+            if not later:
+                break
+    return parts
+
+
+def _step(level: LevelChange, step: list[ShownOrder], later: list[ShownOrder], *, is_first: bool) -> LevelChange:
+    """A level without what is told of it later."""
+    qty, count = level.qty_lots, level.order_count
+    for order in later:
+        qty -= order.change_lots
+        count -= _is_new(order)
+        count += not order.qty_lots
+    return LevelChange(level.action if is_first else "1", level.side, level.price_ticks, qty, count, step)
+
+
+def _is_new(order: ShownOrder) -> bool:
+    return order.qty_lots == order.change_lots
+
+
+def _increment(venue: Venue, market: Market, entries: list[Any], *news: Any) -> MarketDataIncrement:
     market.md_seq += 1
     levels = [entry for entry in entries if isinstance(entry, LevelChange)]
     trades = [entry for entry in entries if isinstance(entry, TradePrint)]
     head = (market.symbol, market.md_seq, venue.input_seq, venue.command.received_ns)
-    return MarketDataIncrement(*head, levels, trades, *first)
+    return MarketDataIncrement(*head, levels, trades, *news)
 
 
 def _change(side: Any, price: int, before: View, now: View) -> LevelChange:
-    action: Any = "0" if (side, price) not in before else "1" if (side, price) in now else "2"
-    return LevelChange(action, side, price, *now.get((side, price), (0, 0)))
+    was, shown = before.get((side, price), {}), now.get((side, price), {})
+    if not shown:
+        return LevelChange("2", side, price, 0, 0)
+    changed = [
+        ShownOrder(entry_id, shown.get(entry_id, 0), shown.get(entry_id, 0) - was.get(entry_id, 0))
+        for entry_id in sorted(was.keys() | shown.keys())
+        if was.get(entry_id) != shown.get(entry_id)
+    ]
+    return LevelChange("1" if was else "0", side, price, sum(shown.values()), len(shown), changed)

@@ -71,6 +71,7 @@ from matcher.increments import (
     LevelChange,
     MarketDataIncrement,
     PhaseChange,
+    ShownOrder,
     TradePrint,
     TradeRevision,
 )
@@ -186,17 +187,18 @@ GOLDEN: list[tuple[Any, str]] = [
             1,
             9,
             3,
-            [LevelChange("0", "1", 5, 6, 1)],
+            [LevelChange("0", "1", 5, 6, 1, [ShownOrder(2, 6, 6)])],
             [TradePrint(7, 5, 4, "1")],
             PhaseChange("4", 8, "t"),
             Indicative(5, 4, "2", 3),
             [TradeRevision(6, 5, 0)],
+            "20260102",
         ),
-        "99a1410109039195a130a1310506019194070504a13193a13408a174940504a132039193060500",
+        "9aa1410109039196a130a13105060191930206069194070504a13193a13408a174940504a132039193060500a83230323630313032",
     ),
     (
         MarketDataIncrement("A", 1, 9, 3, [LevelChange("0", "1", 5, 6, 1)], [TradePrint(7, 5, 4, "1")]),
-        "99a1410109039195a130a1310506019194070504a131c0c090",
+        "9aa1410109039196a130a131050601909194070504a131c0c090a0",
     ),
 ]
 

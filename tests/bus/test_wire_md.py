@@ -39,6 +39,7 @@ from matcher.increments import (
     LevelChange,
     MarketDataIncrement,
     PhaseChange,
+    ShownOrder,
     TradePrint,
     TradeRevision,
 )
@@ -55,7 +56,7 @@ HEADS = (Request, OperatorRequest, PrivateEvent)
 STRUCTS: list[Any] = [
     *(OrdRecord, ExecRecord, StateMark, *HEADS, Instructions, OrderState, ListedOrder, QuoteEntry),
     *(Instrument, Increment, TradingRules, TickBand, Limits, SessionMark, LeggedOrder, QuoteEntryRefused),
-    *(MarketDataIncrement, LevelChange, TradePrint, PhaseChange, Indicative, TradeRevision),
+    *(MarketDataIncrement, LevelChange, ShownOrder, TradePrint, PhaseChange, Indicative, TradeRevision),
     *get_args(Command),
     *get_args(Event),
 ]
@@ -171,7 +172,9 @@ NEW_ORDER = NewOrder(
 )
 ORDER = OrderState(1, "FIX.4.4:FIRMA1", "FIRMA", "a-1", "", "AAPL", "1", "2", "0", 18950, 100, 100, 0, 0, "0")
 ACCEPTED = OrderAccepted(7, 0, NEW_ORDER.received_ns, "FIX.4.4:FIRMA1", ORDER)
-BID = MarketDataIncrement("AAPL", 1, 7, NEW_ORDER.received_ns, [LevelChange("0", "1", 18950, 100, 1)], [])
+BID = MarketDataIncrement(
+    "AAPL", 1, 7, NEW_ORDER.received_ns, [LevelChange("0", "1", 18950, 100, 1, [ShownOrder(1, 100, 100)])], []
+)
 
 
 def test_the_ord_example_is_what_it_says() -> None:

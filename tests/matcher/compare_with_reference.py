@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from matcher.commands import Command
 from matcher.events import InstrumentDefined, OrderFilled, Output, TradeBusted, TradeCorrected
-from matcher.increments import MarketDataIncrement
+from matcher.increments import LevelChange, MarketDataIncrement
 from matcher.orders import OrderState
 from matcher.phases import AUCTIONS
 from simulators.reference import ReferenceEngine
@@ -37,7 +37,8 @@ class Watch:
     def __init__(self) -> None:
         self.md_seqs: dict[str, int] = {}
         self.phases: dict[str, str] = {}
-        self.levels: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self.levels: dict[tuple[str, str, int], dict[int, int]] = {}
+        """By symbol, side and price: what each order shows, by its entry id, in the order of the queue."""
         self.orders: dict[int, OrderState] = {}
         self.match_ids: dict[str, int] = {}
 
@@ -52,7 +53,11 @@ class Watch:
     def book(self, symbol: str) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
         """What a subscriber has, bids and asks, each best first."""
         bids, asks = (
-            [(price, *seen) for (name, side, price), seen in self.levels.items() if (name, side) == (symbol, wanted)]
+            [
+                (price, sum(shown.values()), len(shown))
+                for (name, side, price), shown in self.levels.items()
+                if (name, side) == (symbol, wanted)
+            ]
             for wanted in "12"
         )
         return sorted(bids, reverse=True), sorted(asks)
@@ -97,7 +102,7 @@ class Watch:
         symbol = increment.symbol
         assert increment.md_seq == self.md_seqs.get(symbol, 0) + 1
         self.md_seqs[symbol] = increment.md_seq
-        has_news = increment.phase or increment.indicative or increment.revisions
+        has_news = increment.phase or increment.indicative or increment.revisions or increment.ended_day
         assert has_news or increment.levels or increment.trades
         if increment.phase is not None:
             self.phases[symbol] = increment.phase.phase
@@ -105,15 +110,25 @@ class Watch:
             key = (symbol, change.side, change.price_ticks)
             assert (change.action == "0") == (key not in self.levels)
             if change.action == "2":
-                assert (change.qty_lots, change.order_count) == (0, 0)
+                assert (change.qty_lots, change.order_count, change.orders) == (0, 0, [])
                 del self.levels[key]
             else:
-                assert self.levels.get(key) != (change.qty_lots, change.order_count)
-                assert change.qty_lots >= change.order_count > 0
-                self.levels[key] = (change.qty_lots, change.order_count)
+                self._read_orders(change, self.levels.setdefault(key, {}))
         bids, asks = self.book(symbol)
         assert not bids or not asks or bids[0][0] < asks[0][0], "crossed"
         assert increment.indicative is None or self.phases[symbol] in AUCTIONS
+
+    def _read_orders(self, change: LevelChange, shown: dict[int, int]) -> None:
+        assert change.orders
+        last_entry_id = max(shown, default=0)
+        for order in change.orders:
+            assert order.qty_lots - order.change_lots == shown.get(order.entry_id, 0) != order.qty_lots
+            if not order.qty_lots:
+                del shown[order.entry_id]
+                continue
+            assert order.entry_id in shown or order.entry_id > last_entry_id, "it is new, and not at the back"
+            shown[order.entry_id] = order.qty_lots
+        assert (change.qty_lots, change.order_count) == (sum(shown.values()), len(shown))
 
 
 class Pair:

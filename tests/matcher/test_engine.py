@@ -2,7 +2,7 @@
 
 from matcher.commands import NewOrder
 from matcher.events import OrderAccepted, OrderFilled, Output
-from matcher.increments import LevelChange, MarketDataIncrement, TradePrint
+from matcher.increments import LevelChange, MarketDataIncrement, ShownOrder, TradePrint
 from matcher.orders import (
     BUY,
     FILL_OR_KILL,
@@ -76,7 +76,7 @@ def test_one_trade_in_every_field() -> None:
                 md_seq=2,
                 input_seq=8,
                 transact_ns=222,
-                levels=[LevelChange("1", SELL, 101, 6, 1)],
+                levels=[LevelChange("1", SELL, 101, 6, 1, [ShownOrder(1, 6, -4)])],
                 trades=[TradePrint(1, 101, 4, BUY)],
             )
         ],

@@ -34,7 +34,7 @@ def test_the_next_slice_goes_to_the_back() -> None:
         "filled 4@100 match 1 resting #1 ice 4+6/10 PARTIALLY_FILLED",
     ]
     assert desk.levels[0] == [(100, 9, 2)]
-    assert desk.increment == "3: trade 4@100 match 1 by ask"
+    assert desk.increment == "3: change bid 9@100 x2, trade 4@100 match 1 by ask"
     assert fills(desk.new("s2", SELL, 7, 100, session="B1")) == ["5@100 plain", "2@100 ice"]
     assert desk.status("ice", BUY) == ["A1 status known #1 ice 6+4/10 PARTIALLY_FILLED shows 2"]
     assert desk.levels[0] == [(100, 2, 1)]

@@ -72,7 +72,7 @@ def crossed(engine: Engine) -> None:
     asks.remove(order)
     change(engine, 4, price_ticks=100)
     asks.add(floor(engine).orders.live[4])
-    book(engine)._before.clear()
+    book(engine).touched_since.clear()
 
 
 def lost_order(engine: Engine) -> None:
@@ -81,7 +81,7 @@ def lost_order(engine: Engine) -> None:
 
 def order_off_the_book(engine: Engine) -> None:
     book(engine).bids.remove(floor(engine).orders.live[3])
-    book(engine)._before.clear()
+    book(engine).touched_since.clear()
 
 
 def quantity_from_nowhere(engine: Engine) -> None:
@@ -102,7 +102,7 @@ def name_of_nothing(engine: Engine) -> None:
 
 
 def unpublished_change(engine: Engine) -> None:
-    book(engine)._before[-100] = (0, 0)
+    book(engine).touched_since.levels[-100] = 0
 
 
 def slice_above_what_is_left(engine: Engine) -> None:

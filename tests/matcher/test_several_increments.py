@@ -7,7 +7,7 @@ from marketdata.messages import encode, public_increment
 from matcher.commands import NewOrder
 from matcher.engine.engine import Engine
 from matcher.events import Output
-from matcher.increments import INCREMENT_ENTRIES_MAX, LevelChange, MarketDataIncrement, TradePrint
+from matcher.increments import INCREMENT_ENTRIES_MAX, LevelChange, MarketDataIncrement, ShownOrder, TradePrint
 from matcher.instruments import DECIMAL_PLACES_MAX, Increment, Instrument
 from matcher.operator_commands import EndTradingDay
 from matcher.orders import BUY, DAY, GOOD_TILL_CANCEL, LIMIT, PRICE_TICKS_MAX, QTY_LOTS_MAX, SELL, Side, TimeInForce
@@ -80,7 +80,7 @@ def test_a_sweep_of_10_000_orders_that_rests_in_their_place() -> None:
     assert [trade.match_id for increment in increments for trade in increment.trades] == list(range(1, 10_001))
     assert told(increments) == [
         *(LevelChange("2", SELL, price_ticks, 0, 0) for price_ticks in range(10_001, 15_001)),
-        LevelChange("0", BUY, 15_000, 5, 1),
+        LevelChange("0", BUY, 15_000, 5, 1, [ShownOrder(10_002, 5, 5)]),
     ]
     market.check()
 
@@ -89,7 +89,7 @@ def test_a_sweep_of_9_999_orders_leaves_one_at_the_last_level() -> None:
     market = deep_asks()
     increments = market.enter(BUY, 15_000, 9_999).increments
     assert sizes(increments) == [(3500, 0), (3500, 0), (2999, 501), (0, 3500), (0, 999)]
-    assert told(increments)[-1] == LevelChange("1", SELL, 15_000, 1, 1)
+    assert told(increments)[-1] == LevelChange("1", SELL, 15_000, 1, 1, [ShownOrder(10_000, 0, -1)])
     market.check()
 
 
@@ -102,8 +102,8 @@ def test_the_end_of_a_day_of_10_000_levels() -> None:
         if price_ticks % 10 == 0:
             market.enter(side, price_ticks, 2, GOOD_TILL_CANCEL)
     increments = market.end_day().increments
-    assert sizes(increments) == [(0, 3500), (0, 3500), (0, 3000)]
-    assert [increment.md_seq for increment in increments] == [11_001, 11_002, 11_003]
+    assert sizes(increments) == [(0, 3500), (0, 3500), (0, 2750), (0, 250)]  # who stays has an entry of its own
+    assert [increment.md_seq for increment in increments] == [11_001, 11_002, 11_003, 11_004]
     levels = told(increments)
     assert [level.action for level in levels] == ["2"] * 9_000 + ["1"] * 1_000
     best_first = [*range(5_000, 0, -1), *range(5_001, 10_001)]
