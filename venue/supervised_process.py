@@ -116,6 +116,11 @@ class SupervisedProcess:
         """Whether there is a current life, ready or not."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether its current life is at work."""
+        return self.running and self.ready_generation == self.generation
+
     async def live(self) -> Ending:
         """
         Start the process and await its end.

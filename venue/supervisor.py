@@ -113,7 +113,7 @@ class Supervisor:
         """
         process = self.processes[name]
         await self.wait_ready(name, process.generation)
-        if name not in self._given_up:
+        if process.is_ready:
             process.send_signal(number)
 
     async def stop(self) -> None:
@@ -149,15 +149,14 @@ class Supervisor:
                 if self._stopping.is_set():
                     return
                 deaths = 1 if ending.ready_s >= HEALTHY_AFTER_S else deaths + 1
-                _check_hope(process, ending, deaths)
+                await self._check_hope(process, ending, deaths)
                 delay_s = self._restart_delays_s[min(deaths, len(self._restart_delays_s)) - 1]
                 log.warning("process_died", **_facts(process, ending), restart_in_s=delay_s)
                 await self._pause(delay_s)
         except SupervisorError as error:
             if self._has_stand_in(process):
                 log.error("process_given_up", name=process.spec.name, reason=str(error))
-                async with self._changed:
-                    self._changed.notify_all()
+                await self._say_changed()
             else:
                 await self._fail(error)
         except Exception as error:
@@ -165,12 +164,31 @@ class Supervisor:
             process.kill()
             await self._fail(SupervisorError(f"{process.spec.name} cannot be supervised: {error}"))
 
+    async def _check_hope(self, process: SupervisedProcess, ending: Ending, deaths: int) -> None:
+        """
+        See that starting the process again may help.
+
+        Raises:
+            SupervisorError: It would not; or it may, but nobody stands in for it meanwhile.
+        """
+        try:
+            _check_hope(process, ending, deaths)
+        except SupervisorError as error:
+            if error.refused or not self._has_stand_in(process):
+                raise
+            log.error("process_not_waited_for", name=process.spec.name, reason=str(error))
+            await self._say_changed()
+
     def _has_stand_in(self, process: SupervisedProcess) -> bool:
-        """Whether another one of its team is kept alive; from now on this one is not."""
+        """Whether another one of its team is kept alive; nobody waits for this one from now on."""
         team = process.spec.team
         self._given_up.add(process.spec.name)
-        others = [each.spec.name for each in self.processes.values() if team and each.spec.team == team]
-        return not self._given_up.issuperset(others)
+        others = [each for each in self.processes.values() if team and each.spec.team == team and each is not process]
+        return any(each.is_ready or each.spec.name not in self._given_up for each in others)
+
+    async def _say_changed(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
     async def _pause(self, delay_s: float) -> None:
         """Wait, but not on when the supervisor stops."""

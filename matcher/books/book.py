@@ -116,37 +116,40 @@ class Book:
         if self.is_dark:
             return self._take_deletes()
         before = self.touched_since.levels
-        if not before:
-            return []
-        orders = self._changed_orders()
         changes: list[LevelChange] = []
-        for key in sorted(before) if len(before) > 1 else before:  # mostly one, and nothing to sort
-            count_before = before[key]
-            side = self.bids if key < 0 else self.asks
-            level = side.displayed.levels.get(key)
-            if level is None:
-                if count_before:
-                    changes.append(self._gone(key))
-            elif key in orders:
-                action: LevelAction = "1" if count_before else "0"
-                count = len(level.order_ids)
-                changes.append(LevelChange(action, side.side, level.price_ticks, level.qty_lots, count, orders[key]))
+        if len(before) == 1:  # as mostly: nothing to sort, and all entries are of this level
+            for key, count_before in before.items():
+                self._change(key, count_before, self.touched_since.entries, changes)
+        elif before:
+            entries = self._entries_by_level()
+            for key in sorted(before):
+                self._change(key, before[key], entries.get(key, {}), changes)
         self.touched_since.clear()
         return changes
 
-    def _changed_orders(self) -> dict[int, list[ShownOrder]]:
-        """By level, each displayed order that shows something else than before, in order of entry ids."""
-        orders: dict[int, list[ShownOrder]] = {}
-        entries = self.touched_since.entries
+    def _change(self, key: int, count_before: int, entries: dict[int, list[int]], changes: list[LevelChange]) -> None:
+        """Tell of one level, if it or one of its orders shows something else than before."""
+        side = self.bids if key < 0 else self.asks
+        level = side.displayed.levels.get(key)
+        if level is None:
+            if count_before:
+                changes.append(self._gone(key))
+            return
+        orders: list[ShownOrder] = []
         for entry_id in sorted(entries) if len(entries) > 1 else entries:
-            key, before_lots, lots = entries[entry_id]
+            _, before_lots, lots = entries[entry_id]
             if lots != before_lots:
-                shown = ShownOrder(entry_id, lots, lots - before_lots)
-                if (of_level := orders.get(key)) is None:
-                    orders[key] = [shown]
-                else:
-                    of_level.append(shown)
-        return orders
+                orders.append(ShownOrder(entry_id, lots, lots - before_lots))
+        if orders:
+            count = len(level.order_ids)
+            action: LevelAction = "1" if count_before else "0"
+            changes.append(LevelChange(action, side.side, level.price_ticks, level.qty_lots, count, orders))
+
+    def _entries_by_level(self) -> dict[int, dict[int, list[int]]]:
+        entries: dict[int, dict[int, list[int]]] = {}
+        for entry_id, entry in self.touched_since.entries.items():
+            entries.setdefault(entry[0], {})[entry_id] = entry
+        return entries
 
     def _take_deletes(self) -> list[LevelChange]:
         changes = [self._gone(key) for key, count in sorted(self._published_levels.items()) if count]

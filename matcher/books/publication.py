@@ -27,6 +27,7 @@ def increments(market: Market, input_seq: int, transact_ns: int) -> list[MarketD
 
     In one increment bids stand first and best first; in several, entries stand as `MarketDataIncrement` says.
     """
+    touched = len(market.book.touched_since.entries)
     levels = market.book.take_changes()
     trades = market.prints
     if trades:
@@ -39,12 +40,14 @@ def increments(market: Market, input_seq: int, transact_ns: int) -> list[MarketD
     news = market.take_news() if market.has_news else NO_NEWS
     if not (levels or trades or news != NO_NEWS):
         return []
-    entries = len(trades) + len(news.revisions) + len(levels)
-    for level in levels:
-        entries += len(level.orders)
-    if entries > INCREMENT_ENTRIES_MAX:
+    entries = len(trades) + len(levels) + len(news.revisions)
+    if entries + touched > INCREMENT_ENTRIES_MAX:  # many were touched, but not all are told: not those of gone levels
+        touched = sum(len(level.orders) for level in levels)
+    if entries + touched > INCREMENT_ENTRIES_MAX:
         return _several(market, levels, trades, (input_seq, transact_ns), news)
     market.md_seq += 1
+    if news is NO_NEWS:
+        return [MarketDataIncrement(market.symbol, market.md_seq, input_seq, transact_ns, levels, trades)]
     return [MarketDataIncrement(market.symbol, market.md_seq, input_seq, transact_ns, levels, trades, *news)]
 
 

@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 CHILD_NICENESS: Final = 10
 """It must not take the processor from those whose orders wait."""
+CHILD_PATIENCE_S: Final = 600.0
+"""A child that takes longer hangs, as on a disk that does not answer: it is ended, and the next one can be taken."""
 _FAULT: Final = "fault: "
 _STATE_HASH_LENGTH: Final = 64
 _DESCRIPTORS_KEPT: Final = 3
@@ -71,6 +73,8 @@ class ForkingTaker:
         os.close(writing)
         self._child = pid, reading
         said: list[bytes] = []
+        loop = asyncio.get_running_loop()
+        self._overdue = loop.call_later(CHILD_PATIENCE_S, os.kill, pid, signal.SIGKILL)
 
         def on_readable() -> None:
             if data := os.read(reading, 1 << 16):
@@ -79,7 +83,7 @@ class ForkingTaker:
             self._reap()
             _tell(b"".join(said).decode(errors="replace"), path, on_taken)
 
-        asyncio.get_running_loop().add_reader(reading, on_readable)
+        loop.add_reader(reading, on_readable)
 
     def close(self) -> None:
         """End a child that still writes; what it wrote is removed at the next start."""
@@ -90,6 +94,7 @@ class ForkingTaker:
     def _reap(self) -> None:
         assert self._child is not None
         pid, reading = self._child
+        self._overdue.cancel()
         asyncio.get_running_loop().remove_reader(reading)
         os.close(reading)
         os.waitpid(pid, 0)
@@ -100,7 +105,8 @@ def _tell(said: str, path: Path, on_taken: Callable[[Path | None, str], None]) -
     if len(said) == _STATE_HASH_LENGTH and not said.startswith(_FAULT):
         on_taken(path, said)
     else:
-        on_taken(None, said.removeprefix(_FAULT) or "the child that wrote it ended early; is there enough memory?")
+        ended_early = "the child that wrote it ended early; is there enough memory, and does the disk answer?"
+        on_taken(None, said.removeprefix(_FAULT) or ended_early)
 
 
 def _be_the_child(engine: Engine, path: Path, writing: int) -> NoReturn:
@@ -154,6 +160,7 @@ class Snapshots:
         every_inputs: int,
         on_mark: Callable[[int, str], None],
         on_pause: Callable[[float], None] = lambda _seconds: None,
+        keep_log_days: int = 0,
     ) -> None:
         """
         Args:
@@ -162,12 +169,14 @@ class Snapshots:
             every_inputs: Input sequences between two snapshots.
             on_mark: Told input sequence and state hash of each snapshot that was written and counts.
             on_pause: Told how long matching stood still for one.
+            keep_log_days: See `snapshot_files.count`.
         """
         self._directory = directory
         self._taker = taker
         self._every_inputs = every_inputs
         self._on_mark = on_mark
         self._on_pause = on_pause
+        self._keep_log_days = keep_log_days
         self._is_taking = False
         self._uncovered: tuple[int, Path, str] | None = None
         self._consumed_input_seq = 0
@@ -214,7 +223,9 @@ class Snapshots:
 
     async def _count(self, input_seq: int, path: Path, state_hash: str) -> None:
         try:
-            size = await asyncio.to_thread(snapshot_files.count, self._directory, input_seq, path)
+            size = await asyncio.to_thread(
+                snapshot_files.count, self._directory, input_seq, path, keep_log_days=self._keep_log_days
+            )
         except OSError as error:
             log.error("snapshot_not_written", directory=str(self._directory), input_seq=input_seq, reason=str(error))
             return

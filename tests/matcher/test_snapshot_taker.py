@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from matcher.commands import GatewayStarted, NewOrder
 from matcher.engine.engine import Engine
 from matcher.orders import BUY, DAY, LIMIT, SELL
+from matcher.process import snapshot_taker
 from matcher.process.snapshot_taker import ForkingTaker, Snapshots
 from tests.matcher.desk import instruments
 from tests.processes import until
@@ -139,3 +140,19 @@ async def test_what_an_earlier_life_left_unfinished_is_removed(tmp_path: Path) -
     (tmp_path / "00000000000000000005.1.unfinished").write_bytes(b"half")
     Desk(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_child_that_hangs_is_ended_and_the_next_one_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path)
+    monkeypatch.setattr(snapshot_taker, "CHILD_PATIENCE_S", 0.05)
+    with monkeypatch.context() as hanging, capture_logs() as logs:
+        hanging.setattr(snapshot_taker, "_written", lambda *_: signal.pause())
+        desk.advance(5)
+        await until(lambda: any(line["event"] == "snapshot_not_written" for line in logs))
+    monkeypatch.setattr(snapshot_taker, "CHILD_PATIENCE_S", 60)
+    desk.advance(5)
+    desk.snapshots.note_consumed(10)
+    await until(lambda: desk.marks)
+    assert desk.named() == [10]
