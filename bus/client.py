@@ -70,7 +70,10 @@ class DirectClient(Client):
             commands = b"".join((*self._pending, commands))
             self._pending = []
             self._pending_data_size = 0
-        self._transport.write(commands)
+        try:
+            self._transport.write(commands)
+        except RuntimeError as error:  # uvloop's: the socket is closed, and nats-py has not been told yet
+            raise nats.errors.ConnectionClosedError from error
 
     async def take(self, subject: str, taker: Taker) -> Callable[[], Awaitable[None]]:
         """

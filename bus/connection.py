@@ -86,13 +86,20 @@ class Bus:
         self._on_reconnect: list[Callable[[], None]] = []
         self._closing = False
         self._was_connected = False
+        self._tells_first_outage = True
         self._away_since_s: float | None = None
         """When the outage began that lasts, if one does; each is logged once at its begin and once at its end."""
         self._timeouts = background.start(self._fail_late_acks(), name="ack time-outs")
 
     @classmethod
     async def connect(
-        cls, url: str, *, name: str, publish_timeout_s: float = 2.0, patience_s: float = CONNECT_PATIENCE_S
+        cls,
+        url: str,
+        *,
+        name: str,
+        publish_timeout_s: float = 2.0,
+        patience_s: float = CONNECT_PATIENCE_S,
+        is_command: bool = False,
     ) -> "Bus":
         """
         Connect to a NATS server, waiting a while for it to be there.
@@ -102,6 +109,8 @@ class Bus:
             name: Of this process, as the server lists it.
             publish_timeout_s: How long `publish_acked` waits for an acknowledgement.
             patience_s: How long to try.
+            is_command: Of somebody at a terminal, who reads the exception and no log: it does not tell of a server
+                that is not there yet.
 
         Raises:
             BusError: No server at `url` in that time.
@@ -109,6 +118,7 @@ class Bus:
         inbox = f"_INBOX.{name}.{os.urandom(6).hex()}"
         client = DirectClient()
         self = cls(client, inbox, publish_timeout_s)
+        self._tells_first_outage = not is_command
         options: dict[str, Any] = {
             "name": name,
             "inbox_prefix": inbox,
@@ -284,7 +294,7 @@ class Bus:
             self._begin_outage(error=_told(error))  # one of many attempts to connect, if it has not begun before
 
     def _begin_outage(self, **facts: str) -> None:
-        if self._away_since_s is None:
+        if self._away_since_s is None and (self._was_connected or self._tells_first_outage):
             self._away_since_s = self._loop.time()
             log.warning("nats_disconnected" if self._was_connected else "nats_unreachable", **facts)
 

@@ -22,7 +22,7 @@ import structlog
 from bus import background
 from bus.client import Taker
 from bus.connection import ApiError, Bus, BusError
-from bus.streams import STREAM_NOT_FOUND
+from bus.streams import STREAM_NOT_FOUND, log_state, read_record
 
 log = structlog.get_logger()
 
@@ -35,6 +35,7 @@ _SILENCE_MAX_S: Final = 3 * HEARTBEAT_S
 _RETRY_S: Final = 0.1
 _SEQ_TOKEN: Final = 5  # $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>
 _PENDING_TOKEN: Final = 8
+_LAST_SENT: Final = re.compile(rb"\r\nNats-Last-Stream: *(\d+)\r\n")
 _STALLED: Final = re.compile(rb"\r\nNats-Consumer-Stalled: *(\S+)\r\n")
 
 
@@ -48,7 +49,19 @@ class LogMessage(msgspec.Struct, frozen=True):
 
 
 class LogGap(Exception):
-    """A stream has lost records that were to be read; the message is one sentence."""
+    """A stream does not have the records that were to be read; the message is one sentence."""
+
+
+class LogTrimmed(LogGap):
+    """They were at its beginning, which was taken away (`streams.trim`); nothing else is missing."""
+
+    def __init__(self, stream: str, wanted_seq: int, first_seq: int) -> None:
+        super().__init__(
+            f"{stream} was trimmed and begins at sequence {first_seq}, but is to be read from {wanted_seq} on; give "
+            "back the snapshot, checkpoint or marks that go so far, or restore the store from its backup"
+        )
+        self.stream = stream
+        self.first_seq = first_seq
 
 
 class LogReader:
@@ -78,6 +91,7 @@ class LogReader:
         self._broken = asyncio.Event()
         self._stopped = False
         self._is_released = False
+        self._gap_ends_at = 0
         self._gap: LogGap | None = None
         self._unsubscribe: Callable[[], Awaitable[None]] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -105,7 +119,7 @@ class LogReader:
         Wait for the next records, in order; at least one, at most `messages_max`, and none after `bytes_max`.
 
         Raises:
-            LogGap: The stream does not have the next one any more.
+            LogGap: The stream does not have the next one any more; `LogTrimmed` if it was trimmed.
         """
         batch: list[LogMessage] = []
         room = bytes_max
@@ -148,12 +162,30 @@ class LogReader:
                 await self._consume_anew()
                 told_of = None
                 await self._until_broken()
+                if self._gap_ends_at and await self._ends_at_gap():
+                    return
             except BusError as error:
                 cause = (type(error), error.err_code if isinstance(error, ApiError) else 0)
                 if cause != told_of:  # once, not at each attempt
                     self._tell_of_waiting(error)
                 told_of = cause
                 await asyncio.sleep(_RETRY_S)
+
+    async def _ends_at_gap(self) -> bool:
+        """Whether the gap is the stream's own; at its beginning it is a trim, else a loss. If not, reading goes on."""
+        if await read_record(self._bus, self._stream, self._next_seq) is not None:
+            log.warning("log_reader_gap", stream=self._stream, expected_seq=self._next_seq, seq=self._gap_ends_at)
+            return False  # only its delivery was lost, such as between the servers of a cluster
+        begin = (await log_state(self._bus, self._stream)).first_seq
+        if self._gap_ends_at <= begin:
+            self._gap = LogTrimmed(self._stream, self._next_seq, begin)
+        else:
+            self._gap = LogGap(
+                f"{self._stream} has lost its records {self._next_seq} to {self._gap_ends_at - 1}; restore the store "
+                "from its backup"
+            )
+        self._wake.set()
+        return True
 
     def _tell_of_waiting(self, error: BusError) -> None:
         # A venue's first start makes its streams while those who read them start as well: nothing to worry about.
@@ -167,6 +199,7 @@ class LogReader:
         self._unsubscribe = await self._bus.subscribe_raw(deliver_subject, self._receiver())
         self._last_heard = self._loop.time()
         self._is_first_of_consumer = True
+        self._gap_ends_at = 0
         name = deliver_subject.rpartition(".")[2]
         await self._bus.request_json(
             f"$JS.API.CONSUMER.CREATE.{self._stream}.{name}",
@@ -223,6 +256,7 @@ class LogReader:
         elif reply:
             self._enqueue(reply)  # flow control request
         else:
+            self._check_delivered(headers)
             stalled = _stalled(headers)
             if stalled and not (self._queue and self._queue[-1] == stalled):  # the same one waits already
                 self._enqueue(stalled)
@@ -230,19 +264,25 @@ class LogReader:
     def _receive_record(self, seq: int, pending: int, payload: bytes) -> None:
         if seq < self._next_seq or self._broken.is_set():
             return
-        if seq > self._next_seq and self._is_first_of_consumer:  # it was asked for what was to come next
-            self._gap = self._gap or LogGap(
-                f"{self._stream} has lost its records {self._next_seq} to {seq - 1}; restore the store from its backup"
-            )
-            self._wake.set()
-            return
         if seq > self._next_seq:
-            log.warning("log_reader_gap", stream=self._stream, expected_seq=self._next_seq, seq=seq)
-            self._broken.set()
+            self._miss_until(seq)
             return
         self._is_first_of_consumer = False
         self._next_seq = seq + 1
         self._enqueue(LogMessage(seq, payload, pending))
+
+    def _check_delivered(self, headers: bytes | None) -> None:
+        """The last deliveries before a silence may be lost; only the heartbeat tells that they were sent."""
+        match = _LAST_SENT.search(headers or b"")
+        if match is not None and int(match[1]) >= self._next_seq and not self._broken.is_set():
+            self._miss_until(int(match[1]) + 1)
+
+    def _miss_until(self, seq: int) -> None:
+        if self._is_first_of_consumer:  # it was asked for what was to come next
+            self._gap_ends_at = seq
+        else:
+            log.warning("log_reader_gap", stream=self._stream, expected_seq=self._next_seq, seq=seq)
+        self._broken.set()
 
     def _enqueue(self, item: LogMessage | str) -> None:
         self._queue.append(item)

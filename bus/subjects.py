@@ -26,6 +26,17 @@ def exec_stream(shard: int) -> str:
     return f"EXEC{shard}"
 
 
+PLACES_STREAM: Final = "PLACES"
+"""Name of the stream of places: how far each reader of a log has come for good (`bus/places.py`)."""
+PLACES_SUBJECTS: Final = "place.>"
+"""Wildcard over all that it stores."""
+
+
+def place_subject(stream: str, reader: str) -> str:
+    """Where a reader of a log tells its place in it; `reader` is fit for a token as it is."""
+    return f"place.{stream}.{reader}"
+
+
 def ord_subjects(shard: int) -> str:
     """Wildcard over all that ORD<shard> stores."""
     return f"ord.{shard}.>"

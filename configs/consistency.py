@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from itertools import product
+from itertools import chain, product
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -16,6 +16,8 @@ NATS_PORT: Final = 4222
 """Of a `nats.url` that names none."""
 ROUTE_PORT_ABOVE: Final = 2000
 """Servers of an embedded cluster find each other on their port plus this: 6222 for 4222, as is usual for NATS."""
+HEARTBEATS_MIN: Final = 3
+"""How many a leader must be able to miss before a standby takes over."""
 EXAMPLE_PASSWORD_PREFIX: Final = "example-"  # noqa: S105 (what is not accepted beyond loopback)
 
 
@@ -32,6 +34,17 @@ def contradictions(venue: "Venue") -> Iterator[str]:
         yield 'only the native engine speaks TLS; set gateway.engine = "native"'
     if config.gateway.silence_max_ms <= config.gateway.doubt_after_ms:
         yield "gateway.silence_max_ms is not above gateway.doubt_after_ms; sessions are told before they are logged out"
+    if config.matcher.takeover_after_ms < HEARTBEATS_MIN * config.matcher.heartbeat_ms:
+        yield (
+            f"matcher.takeover_after_ms = {config.matcher.takeover_after_ms} is less than {HEARTBEATS_MIN} times "
+            f"matcher.heartbeat_ms = {config.matcher.heartbeat_ms}, so a leader would be lost by one late answer; raise "
+            "the first, or lower the second"
+        )
+    if config.websocket.port and not config.websocket.public and not is_loopback(config.websocket.host):
+        yield (
+            f"websocket.host is {config.websocket.host}, where everybody who reaches port {config.websocket.port} may "
+            "read market data; set websocket.public = true if they shall"
+        )
     yield from _of_firms(venue)
     yield from _of_gateways(venue)
 
@@ -48,14 +61,12 @@ def _of_ports(config: "VenueConfig") -> Iterator[str]:
     last_port = config.matcher.metrics_port_base + config.shards * (config.matcher.standbys + 1) - 1
     if config.matcher.metrics_port_base and last_port > 65_535:
         yield f"the last matcher's metrics port would be {last_port}; lower matcher.metrics_port_base"
-    fix_ports: dict[int, str] = {}
-    for name, port in _fix_ports(config):
-        if port in fix_ports:
-            yield f"{fix_ports[port]} and {name} are both {port}; give each a port of its own"
-        fix_ports[port] = name
-    for name, port in _other_ports(config):
-        if port in fix_ports:
-            yield f"{fix_ports[port]} and {name} are both {port}; give each a port of its own"
+    names: dict[int, str] = {}
+    for name, port in chain(_fix_ports(config), _other_ports(config)):
+        if port in names:
+            yield f"{names[port]} and {name} are both {port}; give each a port of its own"
+        if port:  # 0 is any that is free
+            names[port] = name
 
 
 def _fix_ports(config: "VenueConfig") -> Iterator[tuple[str, int]]:
@@ -68,6 +79,9 @@ def _other_ports(config: "VenueConfig") -> Iterator[tuple[str, int]]:
     yield "gateway.metrics_port", config.gateway.metrics_port
     yield from ((f"gateway {each.id}'s metrics_port", each.metrics_port) for each in config.gateway.further)
     yield "marketdata.metrics_port", config.marketdata.metrics_port
+    if config.websocket.port:
+        yield "websocket.port", config.websocket.port
+        yield "websocket.metrics_port", config.websocket.metrics_port
     if config.matcher.metrics_port_base:
         matchers = product(range(1, config.matcher.standbys + 2), range(config.shards))
         for place, (replica, shard) in enumerate(matchers):
@@ -106,11 +120,33 @@ def _of_firms(venue: "Venue") -> Iterator[str]:
     for _, session in venue.sessions():
         if version := _repeated(session.versions):
             yield f"session {session.comp_id} has version {version} twice; list it once"
+    yield from _of_drop_copies(venue)
     for each in venue.config.firms:
         try:
             limits_of(each.limits)
         except InvalidLimits as error:
             yield f"firm {each.name}: {error}"
+
+
+def _of_drop_copies(venue: "Venue") -> Iterator[str]:
+    firms = {firm.name for firm in venue.config.firms}
+    traders = {session.comp_id for _, session in venue.sessions() if session.kind == "orders"}
+    for _, session in venue.sessions():
+        is_drop_copy = session.kind == "dropcopy"
+        if is_drop_copy != bool(session.firms or session.sessions):
+            yield (
+                f'session {session.comp_id} is of kind {session.kind}; kind = "dropcopy", and no other, needs firms or '
+                'sessions whose reports it copies: firms = ["FIRMA"], firms = "all" or sessions = ["FIRMA1"]'
+            )
+        for firm in () if session.firms == "all" else session.firms:
+            if firm not in firms:
+                yield f"session {session.comp_id} copies firm {firm}, which is not configured; choose among the firms"
+        for comp_id in session.sessions:
+            if comp_id not in traders:
+                yield (
+                    f"session {session.comp_id} copies session {comp_id}, which is no configured session of kind "
+                    "orders; choose among those"
+                )
 
 
 def _of_gateways(venue: "Venue") -> Iterator[str]:

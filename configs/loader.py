@@ -5,7 +5,6 @@ The typed configuration: one frozen struct per section of the TOML file, every d
 `ConfigError` with one sentence that says where and what to do.
 """
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, time, tzinfo
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta, inspect
+from msgspec import Meta
 from msgspec.structs import replace
 
 from configs.consistency import contradictions
@@ -27,6 +26,7 @@ from configs.instruments_file import (
 )
 from configs.limits import FirmLimits, SessionLimits, ThrottleLines, limits_of
 from configs.schedules import time_of_day
+from configs.told_faults import told
 from matcher.instruments import Instrument
 from matcher.operator_commands import Limits
 from matcher.schedule import DayEnd, last_day_end
@@ -48,7 +48,6 @@ GatewayId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,32}\Z")]
 """Fit for a token of a NATS subject."""
 Password = Annotated[str, Meta(pattern=r"\A[ -~]{1,64}\Z")]
 _FOLLOWED: Final = frozenset(("firms", "gateway.throttle", "instruments", "trading_day_end"))
-_PLACE: Final = re.compile(r"(?<= - at `)\$\.?([^`]*)(?=`)")  # where msgspec found a fault: `$.gateway.fix_port`
 
 
 class ConfigError(Exception):
@@ -68,6 +67,8 @@ class NatsConfig(_Section, frozen=True):
     """`up` and `demo` start servers of their own at `url`; false: use those that are there."""
     log_max_bytes: Annotated[int, Meta(ge=1024**2)] = 8 * 1024**3
     """Bound of each log (ORD<k>, EXEC<k>). A full log refuses new orders; nothing old is dropped."""
+    keep_log_days: Annotated[int, Meta(ge=0)] = 7
+    """How long records stay in the logs: so many trading days whole, and until nobody needs them; 0: for ever."""
     publish_timeout_ms: Count = 2000
     """How long to wait for a PubAck before the window is sent again."""
 
@@ -151,8 +152,35 @@ class MarketDataConfig(_Section, frozen=True):
 
     metrics_port: AnyPort = 9465
     checkpoint_interval_s: Count = 5
+    history_bytes_max: Count = 256 * 1024 * 1024
+    """Increments that are kept for readers that ask for past ones, of all symbols together."""
     fix_subscriptions_max: Count = 1000
     """Symbols that one FIX session may subscribe to at once."""
+
+
+class WebSocketConfig(_Section, frozen=True):
+    """The market-data process for WebSocket readers."""
+
+    host: str = "127.0.0.1"
+    port: AnyPort = 0
+    """0: there is no such process."""
+    public: bool = False
+    """Whoever reaches the port may read. A host that is not this machine's own needs this said."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web pages that may connect, such as "https://example.com"; empty: all. What is no web page is not asked."""
+    metrics_port: AnyPort = 9466
+    slow_reader: Literal["conflate", "cut"] = "conflate"
+    """A reader with `unsent_kb_max` waiting for it gets a fresh snapshot once it has read that, or is disconnected."""
+    unsent_kb_max: Annotated[int, Meta(ge=16)] = 1024
+    connections_max: Count = 2000
+    subscriptions_max: Count = 1000
+    """Of one connection; each symbol counts."""
+    requests_per_second: Count = 50
+    """Of one connection; as many again at once, after a pause."""
+    errors_per_minute: Count = 30
+    """A connection that makes more is closed."""
+    ping_interval_s: Count = 20
+    """A connection from which nothing came for this long is asked, and cut if nothing comes for as long again."""
 
 
 class SessionConfig(_Section, frozen=True):
@@ -161,7 +189,11 @@ class SessionConfig(_Section, frozen=True):
     comp_id: Name
     password: Password
     """Password(554); Username(553) is the CompID."""
-    kind: Literal["orders", "marketdata"] = "orders"
+    kind: Literal["orders", "marketdata", "dropcopy"] = "orders"
+    firms: tuple[Name, ...] | Literal["all"] = ()
+    """Of a drop copy: it gets the reports of all sessions of these firms."""
+    sessions: tuple[Name, ...] = ()
+    """Of a drop copy: it gets the reports of these order sessions too, by CompID."""
     versions: Annotated[tuple[BeginString, ...], Meta(min_length=1)] = BEGIN_STRINGS
     limits: SessionLimits = SessionLimits()
     """What it may do, within what its firm may do; one for each of its versions."""
@@ -193,6 +225,7 @@ class VenueConfig(_Section, frozen=True):
     gateway: GatewayConfig = GatewayConfig()
     matcher: MatcherConfig = MatcherConfig()
     marketdata: MarketDataConfig = MarketDataConfig()
+    websocket: WebSocketConfig = WebSocketConfig()
     firms: tuple[FirmConfig, ...] = ()
 
     @property
@@ -209,6 +242,8 @@ class Venue(msgspec.Struct, frozen=True):
     """By symbol, in the order of the file."""
     hours: dict[str, GroupHours] = {}
     """By group: when its instruments trade."""
+    owners: dict[str, str] = {}
+    """By CompID: the firm, of all sessions, wherever they may log on."""
 
     def sessions(self) -> Iterator[tuple[FirmConfig, SessionConfig]]:
         """Every session with its firm, in the order of the file."""
@@ -301,10 +336,6 @@ class Venue(msgspec.Struct, frozen=True):
         """What the numbers in a shard's logs mean, by symbol: the sizes of tick and lot."""
         return {symbol: units_text(self.instruments[symbol]) for symbol in self.symbols_of(shard)}
 
-    def symbols_elsewhere(self, shard: int) -> list[str]:
-        """The symbols that other shards match."""
-        return [symbol for symbol, instrument in self.instruments.items() if instrument.shard != shard]
-
     def symbols_of(self, shard: int) -> list[str]:
         """The symbols that one shard matches, in the order of the file."""
         return [symbol for symbol, instrument in self.instruments.items() if instrument.shard == shard]
@@ -325,7 +356,8 @@ def load(path: Path) -> Venue:
     config: VenueConfig = _read(path, VenueConfig)
     file = load_instruments(path.parent / config.instruments)
     instruments, hours = read_instruments(path.parent / config.instruments, file, config.shards)
-    venue = Venue(config, instruments, hours)
+    owners = {session.comp_id: firm.name for firm in config.firms for session in firm.sessions}
+    venue = Venue(config, instruments, hours, owners)
     for contradiction in contradictions(venue):
         raise ConfigError(f"{path}: {contradiction}")
     return venue
@@ -413,31 +445,4 @@ def _read(path: Path, shape: Any) -> Any:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_told(error, shape)}; see the commented configs/one-machine.toml") from error
-
-
-def _told(error: msgspec.ValidationError, shape: Any) -> str:
-    """What msgspec says, with the place as the file writes it, and the choices where there are some."""
-    sentence = _PLACE.sub(r"\1", str(error))
-    place = _PLACE.search(str(error))
-    if place is None or not sentence.startswith("Invalid enum value"):
-        return sentence
-    return f"{sentence}; choose one of {', '.join(_choices(shape, place[1]))}"
-
-
-def _choices(shape: Any, place: str) -> Iterator[str]:
-    """What may stand at a place such as `firms[0].sessions[0].kind`; nothing unless that is a list of words."""
-    kind = inspect.type_info(shape)
-    for key in re.findall(r"\w+|\[\d+\]|\[\.\.\.\]", place):
-        if isinstance(kind, inspect.StructType):
-            kind = next(field.type for field in kind.fields if field.encode_name == key)
-        if isinstance(kind, inspect.Metadata):
-            kind = kind.type
-        if isinstance(kind, inspect.VarTupleType) and key.startswith("["):
-            kind = kind.item_type
-        if isinstance(kind, inspect.DictType) and key.startswith("["):
-            kind = kind.value_type
-        if isinstance(kind, inspect.UnionType):  # a key that may be left out
-            kind = next(each for each in kind.types if not isinstance(each, inspect.NoneType))
-    if isinstance(kind, inspect.LiteralType):
-        yield from map(str, kind.values)
+        raise ConfigError(f"{path}: {told(error, shape)}; see the commented configs/one-machine.toml") from error

@@ -2,9 +2,11 @@
 One public book: phase, price levels and last trades, built from increments alone.
 
 The service keeps one per symbol as the truth that it publishes; `replica` keeps one on a reader's side. Every increment
-is checked against the book before it is taken: a book that accepts it is right, one that cannot says so.
+is checked against the book before it is taken: a book that accepts it is right, one that cannot says so. A book that
+knows its orders knows the queue of each level, and checks that they are the level.
 """
 
+import zlib
 from collections import deque
 from itertools import islice
 from typing import Final
@@ -21,13 +23,17 @@ from marketdata.messages import (
     Level,
     LevelUpdate,
     MarketPhase,
+    OrderEntry,
     RevisedTrade,
+    Statistics,
     Trade,
 )
-from matcher.orders import BUY
+from matcher.orders import BUY, SELL, Side
 from matcher.phases import CONTINUOUS, Phase
 
 TRADES_KEPT: Final = 50
+CHECKSUM_LEVELS: Final = 10
+"""Of each side, at most."""
 
 
 class BookError(Exception):
@@ -43,9 +49,12 @@ class Book:
         tick: Of the instrument, as decimal text; as `lot`.
         lot: See `tick`.
         phase: The one that the instrument begins in.
+        has_orders: Keep the queue of each level, too.
     """
 
-    def __init__(self, symbol: str, *, tick: str = "", lot: str = "", phase: Phase = CONTINUOUS) -> None:
+    def __init__(
+        self, symbol: str, *, tick: str = "", lot: str = "", phase: Phase = CONTINUOUS, has_orders: bool = True
+    ) -> None:
         self.symbol = symbol
         self.tick = tick
         self.lot = lot
@@ -54,9 +63,14 @@ class Book:
         self.phase = MarketPhase(phase, 0, 0, "")
         self.indicative: IndicativePrice | None = None
         """None if nothing would trade, and outside auctions."""
+        self.statistics: Statistics | None = None
+        """Of the day; None before the first trade and the first end of a day."""
+        self.has_orders = has_orders
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self._bids: SortedDict[int, Level] = SortedDict()  # by minus the price: best first, as in _asks
         self._asks: SortedDict[int, Level] = SortedDict()
+        self._orders: dict[tuple[str, int], dict[int, OrderEntry]] = {}
+        self._checksum = (-1, 0)
 
     @classmethod
     def of_snapshot(cls, snapshot: BookSnapshot) -> "Book":
@@ -68,17 +82,18 @@ class Book:
         """
         if snapshot.depth or snapshot.parts != 1:
             raise BookError(f"{snapshot.symbol}: a snapshot that is not whole cannot begin a book")
-        book = cls(snapshot.symbol, tick=snapshot.tick, lot=snapshot.lot)
+        book = cls(snapshot.symbol, tick=snapshot.tick, lot=snapshot.lot, has_orders=snapshot.has_orders)
         book.md_seq = snapshot.md_seq
         book.transact_ns = snapshot.transact_ns
         book.phase = snapshot.phase
         book.indicative = snapshot.indicative
+        book.statistics = snapshot.statistics
         book.trades.extend(snapshot.trades)
-        book._bids.update((-level.price_ticks, level) for level in snapshot.bids)
-        book._asks.update((level.price_ticks, level) for level in snapshot.asks)
-        if book.bids() != snapshot.bids or book.asks() != snapshot.asks:
-            raise BookError(f"{snapshot.symbol}: the levels of snapshot {snapshot.md_seq} are not best first")
+        book._put_side(BUY, snapshot.bids, snapshot.md_seq)
+        book._put_side(SELL, snapshot.asks, snapshot.md_seq)
         book.check()
+        if book.checksum() != snapshot.checksum:
+            raise BookError(f"{snapshot.symbol}: the checksum of snapshot {snapshot.md_seq} is not that of its levels")
         return book
 
     def apply(self, increment: BookIncrement) -> None:
@@ -98,6 +113,8 @@ class Book:
             self._set_level(update)
         if increment.indicative is not None:
             self.indicative = increment.indicative if increment.indicative.qty_lots else None
+        if increment.statistics is not None:
+            self.statistics = increment.statistics
         self.trades.extend(increment.trades)
         for revision in increment.revisions:
             self._revise(revision)
@@ -113,6 +130,21 @@ class Book:
         """The best `depth` levels of the selling side, lowest first; 0: all."""
         return list(islice(self._asks.values(), depth or None))
 
+    def orders(self, side: Side, price_ticks: int) -> list[OrderEntry]:
+        """The queue of a level, oldest first; empty for a level that is not there, and in a book without orders."""
+        return list(self._orders.get((side, price_ticks), {}).values())
+
+    def checksum(self) -> int:
+        """
+        CRC-32 of the best ten levels of each side, bids first, best first.
+
+        Each level is the ASCII text `<0 bid, 1 offer>|<price>|<quantity>;`, as price and quantity stand in messages.
+        """
+        if self._checksum[0] != self.md_seq:
+            bids, asks = self.bids(CHECKSUM_LEVELS), self.asks(CHECKSUM_LEVELS)
+            self._checksum = self.md_seq, checksum_of(bids, asks)
+        return self._checksum[1]
+
     @property
     def bid_levels(self) -> int:
         """How many price levels the buying side has."""
@@ -123,8 +155,13 @@ class Book:
         """How many price levels the selling side has."""
         return len(self._asks)
 
-    def snapshot(self, depth: int = 0) -> BookSnapshot:
-        """The book as a message: all of it, or the best `depth` levels of each side."""
+    def snapshot(self, depth: int = 0, *, with_orders: bool = False) -> BookSnapshot:
+        """The book as a message: all of it, or the best `depth` levels of each side; the orders in them if known."""
+        has_orders = with_orders and self.has_orders
+        bids, asks = self.bids(depth), self.asks(depth)
+        if has_orders:
+            bids = [self._with_orders(BUY, level) for level in bids]
+            asks = [self._with_orders(SELL, level) for level in asks]
         return BookSnapshot(
             symbol=self.symbol,
             md_seq=self.md_seq,
@@ -134,9 +171,12 @@ class Book:
             depth=depth,
             phase=self.phase,
             indicative=self.indicative,
-            bids=self.bids(depth),
-            asks=self.asks(depth),
+            bids=bids,
+            asks=asks,
             trades=list(self.trades),
+            statistics=self.statistics,
+            checksum=self.checksum(),
+            has_orders=has_orders,
         )
 
     def check(self) -> None:
@@ -187,15 +227,70 @@ class Book:
                 f"{self.symbol}: increment {md_seq} has action {update.action} with {update.qty_lots} lots "
                 f"at {update.price}"
             )
+        if self.has_orders and update.action != DELETED_LEVEL:
+            self._check_orders(update, levels.get(key), md_seq)
+
+    def _check_orders(self, update: LevelUpdate, level: Level | None, md_seq: int) -> None:
+        known = self._orders.get((update.side, update.price_ticks), {})
+        qty_lots, order_count = (level.qty_lots, level.order_count) if level else (0, 0)
+        last_entry_id = next(reversed(known), 0)
+        for order in update.orders:
+            before = known.get(order.entry_id)
+            if before is None and (order.entry_id <= last_entry_id or not order.qty_lots):
+                raise BookError(
+                    f"{self.symbol}: increment {md_seq} tells of order {order.entry_id} at {update.price}, which is "
+                    "neither there nor behind all that are"
+                )
+            last_entry_id = max(last_entry_id, order.entry_id)
+            qty_lots += order.qty_lots - (before.qty_lots if before else 0)
+            order_count += (before is None) - (not order.qty_lots)
+        if (qty_lots, order_count) != (update.qty_lots, update.order_count):
+            raise BookError(
+                f"{self.symbol}: increment {md_seq} has {update.qty_lots} lots of {update.order_count} orders at "
+                f"{update.price}, but its orders are {qty_lots} lots of {order_count}"
+            )
 
     def _set_level(self, update: LevelUpdate) -> None:
         levels, key = self._place(update)
         if update.action == DELETED_LEVEL:
             del levels[key]
-        else:
-            levels[key] = update.level
+            self._orders.pop((update.side, update.price_ticks), None)
+            return
+        levels[key] = update.level
+        if self.has_orders:
+            queue = self._orders.setdefault((update.side, update.price_ticks), {})
+            for order in update.orders:
+                if order.qty_lots:
+                    queue[order.entry_id] = order
+                else:
+                    del queue[order.entry_id]
+
+    def _put_side(self, side: Side, levels: list[Level], md_seq: int) -> None:
+        """Put a snapshot's levels into an empty side."""
+        ladder, sign = (self._bids, -1) if side == BUY else (self._asks, 1)
+        ladder.update((sign * each.price_ticks, msgspec.structs.replace(each, orders=[])) for each in levels)
+        if list(ladder) != [sign * level.price_ticks for level in levels]:
+            raise BookError(f"{self.symbol}: the levels of snapshot {md_seq} are not best first")
+        if self.has_orders:
+            self._orders.update(((side, level.price_ticks), self._queue(level)) for level in levels)
+
+    def _queue(self, level: Level) -> dict[int, OrderEntry]:
+        queue = {order.entry_id: order for order in level.orders}
+        if (sum(order.qty_lots for order in level.orders), len(queue)) != (level.qty_lots, level.order_count):
+            raise BookError(f"{self.symbol}: the orders of a snapshot's level at {level.price} are not the level")
+        return queue
+
+    def _with_orders(self, side: Side, level: Level) -> Level:
+        return msgspec.structs.replace(level, orders=self.orders(side, level.price_ticks))
 
     def _place(self, update: LevelUpdate) -> tuple["SortedDict[int, Level]", int]:
         if update.side == BUY:
             return self._bids, -update.price_ticks
         return self._asks, update.price_ticks
+
+
+def checksum_of(bids: list[Level], asks: list[Level]) -> int:
+    """As `Book.checksum`, of the best levels of a book that is known no deeper."""
+    text = "".join(f"0|{level.price}|{level.qty};" for level in bids[:CHECKSUM_LEVELS])
+    text += "".join(f"1|{level.price}|{level.qty};" for level in asks[:CHECKSUM_LEVELS])
+    return zlib.crc32(text.encode())

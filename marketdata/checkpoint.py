@@ -1,24 +1,28 @@
 """
 The checkpoint: how far each execution log was read, and all instruments and books as they stood there.
 
-It only saves time: without one the books are built again from the beginning of the logs. So a file that is torn, of
-another version or of another venue is reported and not used. Writing is atomic: a new file, fsync, rename, fsync of the
-directory; a crash leaves either the old checkpoint or the new one.
+A file that is torn, of another version or of another venue is reported and not used; then the one before it is, which
+is kept beside it, and without any the books are built again from the beginning of the logs. A log is trimmed only
+behind what both have read. Writing is atomic: a new file, fsync, rename, fsync of the directory; a crash leaves either
+the old checkpoint or the new one.
 
 File: one line `outcry-marketdata-checkpoint <version> <crc32 of the body> <length of the body>`, then the body, a
 MessagePack map.
 """
 
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from marketdata.messages import BookSnapshot
+from marketdata.statistics import DayState
 from matcher.instruments import Instrument
+from venue import durable_file
 
-CHECKPOINT_VERSION: Final = 2
+CHECKPOINT_VERSION: Final = 3
 CHECKPOINT_FILE: Final = "marketdata.checkpoint"
 _NAME: Final = b"outcry-marketdata-checkpoint"
 
@@ -44,6 +48,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     instruments: list[Instrument]
     """Everything that was defined by then, at run time too."""
     books: list[BookSnapshot]
+    days: dict[str, DayState]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -76,6 +81,27 @@ def decode(content: bytes) -> Checkpoint:
         return _decode(body)
     except msgspec.MsgspecError as error:
         raise CheckpointError(f"it does not decode: {error}") from error
+
+
+def before(path: Path) -> Path:
+    """Where the checkpoint is that was replaced last."""
+    return path.with_name(f"{path.name}.before")
+
+
+def store(path: Path, content: bytes) -> None:
+    """
+    Put a checkpoint at `path`, durably, and keep the one that it replaces; blocks.
+
+    Raises:
+        OSError: The disk refused; what was at `path` is still there.
+    """
+    older = before(path)
+    link = older.with_name(f"{older.name}.unfinished")
+    link.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # there is none yet
+        link.hardlink_to(path)
+        link.replace(older)
+    durable_file.replace(path, content)
 
 
 def load(path: Path) -> Checkpoint | None:

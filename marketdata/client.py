@@ -2,14 +2,15 @@
 A reader of the public feed over the bus: subscribes, asks for snapshots, and keeps one replica per symbol.
 
 NATS core may lose a message, and the last one before a pause has no successor that would show the loss. So the reader
-also asks, every other second, how far each book is, and compares. When nobody answers any more it says so: no book is
-current then.
+also asks, every other second, how far each book is and what its checksum is there, and compares. When nobody answers
+any more it says so: no book is current then.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+import msgspec
 import structlog
 
 from bus import background
@@ -20,6 +21,7 @@ from marketdata.messages import (
     BookSnapshot,
     FeedError,
     FeedHeads,
+    Range,
     Refusal,
     SnapshotRequest,
     decode_increment,
@@ -46,20 +48,40 @@ class BookReader:
     """Replicas of the books of `symbols`, and of those named later to `watch`."""
 
     def __init__(
-        self, bus: Bus, symbols: Iterable[str], on_change: OnChange, *, audit_interval_s: float = AUDIT_INTERVAL_S
+        self,
+        bus: Bus,
+        symbols: Iterable[str],
+        on_change: OnChange,
+        *,
+        with_orders: bool = False,
+        audit_interval_s: float = AUDIT_INTERVAL_S,
     ) -> None:
+        """
+        Args:
+            bus: Connected.
+            symbols: To be read from the start.
+            on_change: Told of each visible change.
+            with_orders: Keep the queue of each level, too.
+            audit_interval_s: Between two comparisons with what the venue has.
+        """
         self.replicas: dict[str, Replica] = {}
         self.is_available = True
         """False while nobody answers for the feed."""
         self._bus = bus
         self._first_symbols = list(symbols)
         self._on_change = on_change
+        self._with_orders = with_orders
         self._audit_interval_s = audit_interval_s
         self._heads: dict[str, int] = {}
         self._silences = 0
         self._unsubscribes: list[Callable[[], Awaitable[None]]] = []
         self._repairs: dict[str, asyncio.Task[None]] = {}
         self._auditor: asyncio.Task[None] | None = None
+
+    @property
+    def known_symbols(self) -> Iterable[str]:
+        """Of the books that there were at the last audit, watched or not."""
+        return self._heads.keys()
 
     async def start(self) -> None:
         """Begin to read; returns at once, each book becomes current on its own."""
@@ -128,16 +150,16 @@ class BookReader:
     async def _fetch(self, symbol: str) -> BookSnapshot | None:
         """One whole snapshot, all its parts; None when it was not to be had."""
         parts: list[BookSnapshot] = []
-        request = SnapshotRequest(symbol=symbol)
+        request = SnapshotRequest(symbol=symbol, orders=self._with_orders)
         while not parts or len(parts) < parts[0].parts:
             reply = await self._ask(request)
             if not isinstance(reply, BookSnapshot):
                 return None
             parts.append(reply)
-            request = SnapshotRequest(symbol=symbol, md_seq=reply.md_seq, part=len(parts) + 1)
+            request = msgspec.structs.replace(request, md_seq=reply.md_seq, part=len(parts) + 1)
         return join(parts)
 
-    async def _ask(self, request: SnapshotRequest) -> BookSnapshot | FeedHeads | None:
+    async def _ask(self, request: SnapshotRequest) -> BookSnapshot | FeedHeads | Range | None:
         try:
             reply = decode_reply(await self._bus.request(MD_SNAPSHOT_SUBJECT, encode(request), REQUEST_TIMEOUT_S))
         except (BusError, FeedError) as error:
@@ -158,17 +180,19 @@ class BookReader:
         if isinstance(heads, FeedHeads):
             self._silences = 0
             self.is_available = True
-            self._compare(heads.md_seq)
+            self._compare(heads)
             return
         self._silences += 1
         if self._silences == SILENCES_MAX:
             self._give_up()
 
-    def _compare(self, heads: dict[str, int]) -> None:
+    def _compare(self, heads: FeedHeads) -> None:
         # An increment may still be on its way when the answer is here: what was published an audit ago may not.
         for symbol, replica in self.replicas.items():
             self._report(replica, replica.on_head(self._heads.get(symbol, 0)))
-        self._heads = heads
+            if symbol in heads.md_seq:
+                self._report(replica, replica.on_checksum(heads.md_seq[symbol], heads.checksums[symbol]))
+        self._heads = heads.md_seq
 
     def _give_up(self) -> None:
         log.error("market_data_silent", audits=self._silences, what_to_do="see whether the marketdata process runs")

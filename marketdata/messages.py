@@ -1,6 +1,9 @@
 """
 The public messages: increments on `md.<symbol>`, requests and replies on `md-snapshot`. Their page is `FEED.md`.
 
+One increment serves every view. Who wants the best price, some levels or whole levels reads `levels`; who wants order
+by order reads `orders` inside them, whose sum and number are the level's.
+
 Prices and quantities travel twice: as whole ticks and lots for arithmetic, and as decimal text for people, so that a
 reader needs no configuration. The codec is msgspec's JSON; levels are arrays, all else are objects.
 """
@@ -32,6 +35,16 @@ class FeedError(Exception):
     """A payload that is no message of this feed; the text says what is wrong with it."""
 
 
+class OrderEntry(msgspec.Struct, frozen=True, array_like=True):
+    """What one order shows; nobody is told whose it is."""
+
+    entry_id: int
+    """MDEntryID(278), per symbol: it rises along each queue. An order that loses its place gets another."""
+    qty: str
+    qty_lots: int
+    """In an increment 0: it is gone."""
+
+
 class Level(msgspec.Struct, frozen=True, array_like=True):
     """All that rests at one price."""
 
@@ -40,6 +53,8 @@ class Level(msgspec.Struct, frozen=True, array_like=True):
     price_ticks: int
     qty_lots: int
     order_count: int
+    orders: list[OrderEntry] = []
+    """The queue, oldest first, where it was asked for."""
 
 
 class LevelUpdate(msgspec.Struct, frozen=True, array_like=True):
@@ -52,6 +67,8 @@ class LevelUpdate(msgspec.Struct, frozen=True, array_like=True):
     price_ticks: int
     qty_lots: int
     order_count: int
+    orders: list[OrderEntry] = []
+    """Those that changed: one that is known keeps its place, one that is not stands behind all others. None if gone."""
 
     @property
     def level(self) -> Level:
@@ -109,6 +126,31 @@ class IndicativePrice(msgspec.Struct, frozen=True):
     imbalance_qty_lots: int
 
 
+class Statistics(msgspec.Struct, frozen=True):
+    """A trading day so far, busts and corrections in it; prices are 0 ticks and empty where there is none."""
+
+    trade_count: int
+    open: str
+    high: str
+    low: str
+    last: str
+    vwap: str
+    """Volume-weighted average price, rounded half up to two more places than the tick has."""
+    volume: str
+    previous_close: str
+    """The last price of the trading day before."""
+    open_ticks: int
+    high_ticks: int
+    low_ticks: int
+    last_ticks: int
+    previous_close_ticks: int
+    volume_lots: int
+    value: int
+    """Sum of price in ticks times quantity in lots: `value / volume_lots` is the exact average."""
+    ended_day: str
+    """The last trading day that ended, `YYYYMMDD`; empty before the first."""
+
+
 class BookIncrement(msgspec.Struct, frozen=True, tag="increment", omit_defaults=True):
     """
     All that one command changed in one book, or as much of it as fits into a message; applied whole, the book is never
@@ -129,6 +171,10 @@ class BookIncrement(msgspec.Struct, frozen=True, tag="increment", omit_defaults=
     indicative: IndicativePrice | None = None
     """If it is another than before."""
     revisions: list[RevisedTrade] = []
+    ended_day: str = ""
+    """The trading day that ended with this, `YYYYMMDD`."""
+    statistics: Statistics | None = None
+    """If they are others than before."""
 
 
 class BookSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
@@ -152,6 +198,12 @@ class BookSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """Best (lowest) first."""
     trades: list[Trade]
     """The last trades, oldest first, as they stand after revisions; busted ones are not among them."""
+    statistics: Statistics | None = None
+    """None before the first trade and the first end of a day."""
+    checksum: int = 0
+    """Of the best ten levels of each side, see `book.checksum`."""
+    has_orders: bool = False
+    """The levels tell their orders."""
     part: int = 1
     """A book too large for one message comes in parts: this is part `part` of `parts`, each a run of its levels."""
     parts: int = 1
@@ -161,17 +213,28 @@ class FeedHeads(msgspec.Struct, frozen=True, tag="heads"):
     """How far each book is; a reader that stays behind one of these numbers has lost something."""
 
     md_seq: dict[str, int]
+    checksums: dict[str, int]
+    """Of each book at that number."""
+
+
+class Range(msgspec.Struct, frozen=True, tag="range"):
+    """Increments as they were published, in order."""
+
+    symbol: str
+    next_md_seq: int
+    """Where the next request for this range begins; 0: it is complete."""
+    increments: list[msgspec.Raw]
 
 
 class Refusal(msgspec.Struct, frozen=True, tag="error"):
     """The answer to a request that cannot be met."""
 
     reason: str
-    """UNKNOWN_SYMBOL, BAD_REQUEST or PART_EXPIRED."""
+    """UNKNOWN_SYMBOL, BAD_REQUEST, PART_EXPIRED or RANGE_GONE."""
     text: str
 
 
-Reply = BookSnapshot | FeedHeads | Refusal
+Reply = BookSnapshot | FeedHeads | Range | Refusal
 
 
 class SnapshotRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -179,8 +242,14 @@ class SnapshotRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     symbol: str = ""
     depth: int = 0
+    orders: bool = False
+    """Ask for the orders of each level, too."""
     heads: bool = False
     """Ask for `FeedHeads` instead of a book."""
+    from_md_seq: int = 0
+    """Ask for a `Range` instead of a book: increments from here on."""
+    to_md_seq: int = 0
+    """The last of them; 0: the newest."""
     md_seq: int = 0
     """With `part`: the snapshot that the part belongs to."""
     part: int = 1
@@ -192,8 +261,10 @@ _decode_reply: Callable[[bytes], Reply] = msgspec.json.Decoder(Reply).decode
 _decode_request = msgspec.json.Decoder(SnapshotRequest).decode
 
 
-def public_increment(increment: MarketDataIncrement, instrument: Instrument) -> BookIncrement:
-    """Say a matcher's increment as the public reads it."""
+def public_increment(
+    increment: MarketDataIncrement, instrument: Instrument, statistics: Statistics | None = None
+) -> BookIncrement:
+    """Say a matcher's increment as the public reads it, with the day's statistics if they are others now."""
     return BookIncrement(
         symbol=increment.symbol,
         md_seq=increment.md_seq,
@@ -204,6 +275,8 @@ def public_increment(increment: MarketDataIncrement, instrument: Instrument) -> 
         phase=_public_phase(increment.phase, increment.transact_ns) if increment.phase else None,
         indicative=_public_indicative(increment.indicative, instrument) if increment.indicative else None,
         revisions=[_public_revision(revision, instrument) for revision in increment.revisions],
+        ended_day=increment.ended_day,
+        statistics=statistics,
     )
 
 
@@ -253,6 +326,8 @@ def decode_request(payload: bytes) -> SnapshotRequest:
         raise FeedError(f'send a symbol, or JSON such as {{"symbol":"AAPL","depth":10}}: {error}') from error
     if request.depth < 0 or request.part < 1:
         raise FeedError("depth is 0 for the whole book or a number of levels, and part counts from 1")
+    if request.from_md_seq < 0 or request.to_md_seq < 0 or 0 < request.to_md_seq < request.from_md_seq:
+        raise FeedError("from_md_seq counts from 1, and to_md_seq is 0 for the newest, or not below it")
     return request
 
 
@@ -265,6 +340,7 @@ def _public_level(change: LevelChange, instrument: Instrument) -> LevelUpdate:
         price_ticks=change.price_ticks,
         qty_lots=change.qty_lots,
         order_count=change.order_count,
+        orders=[OrderEntry(each.entry_id, instrument.lot.text(each.qty_lots), each.qty_lots) for each in change.orders],
     )
 
 

@@ -97,6 +97,13 @@ class Replica:
         self._newest_md_seq = max(self._newest_md_seq, md_seq)
         return self.lose() if self.md_seq < md_seq else Change.NOTHING
 
+    def on_checksum(self, md_seq: int, checksum: int) -> Change:
+        """Learn the checksum of the book at `md_seq`; a replica that is there and has another begins anew."""
+        if not self.is_current or self.md_seq != md_seq or self.book.checksum() == checksum:
+            return Change.NOTHING
+        self._begin_anew()
+        return Change.LOST
+
     def lose(self) -> Change:
         """Stop vouching for the book, because something was lost or because nobody publishes any more."""
         if not self.is_current:
@@ -126,9 +133,12 @@ class Replica:
         try:
             self.book.apply(increment)
         except BookError:
-            # What we have is not what the venue has, so nothing of it may be shown or built on.
-            self.book = Book(self.symbol)
-            self._has_book = self.is_current = False
-            self._ahead.clear()
+            self._begin_anew()
             return False
         return True
+
+    def _begin_anew(self) -> None:
+        """What we have is not what the venue has, so nothing of it may be shown or built on."""
+        self.book = Book(self.symbol)
+        self._has_book = self.is_current = False
+        self._ahead.clear()

@@ -16,7 +16,8 @@ from pathlib import Path
 import structlog
 
 from bus.connection import Bus, BusError
-from bus.reader import TURN_BYTES, LogMessage, LogReader
+from bus.places import MARKETDATA, Place, Teller
+from bus.reader import TURN_BYTES, LogMessage, LogReader, LogTrimmed
 from bus.records import RecordError, decode_definitions, decode_exec, decode_increments
 from bus.streams import read_record
 from bus.subjects import MD_SNAPSHOT_SUBJECT, exec_stream, md_subject
@@ -24,12 +25,13 @@ from configs.loader import Venue
 from marketdata import checkpoint
 from marketdata.book import Book, BookError
 from marketdata.checkpoint import Checkpoint, CheckpointError, LogPosition
-from marketdata.messages import BookSnapshot, FeedHeads, encode, public_increment
+from marketdata.history import History
+from marketdata.messages import BookSnapshot, FeedHeads, Range, encode, public_increment
 from marketdata.metrics import ServiceMetrics
 from marketdata.snapshots import SnapshotDesk
+from marketdata.statistics import Day
 from matcher.increments import MarketDataIncrement
 from matcher.instruments import Instrument
-from venue import durable_file
 
 log = structlog.get_logger()
 
@@ -50,9 +52,14 @@ class MarketDataService:
         self._bus = bus
         self._checkpoint_path = checkpoint_path
         self._metrics = metrics
-        self._desk = SnapshotDesk(self.books)
+        self._days: dict[str, Day] = {}
+        self._history = History(venue.config.marketdata.history_bytes_max)
+        self._desk = SnapshotDesk(self.books, self._history)
         self._positions = [LogPosition(0, 0)] * venue.config.shards
         self._last_records: list[LogMessage | None] = [None] * venue.config.shards
+        self._saved: list[list[LogPosition]] = []
+        """The positions of the last two checkpoints that this process has written."""
+        self._places = Teller(bus, MARKETDATA, self._own_places)
         for instrument in venue.instruments.values():
             self._define(instrument)
 
@@ -70,6 +77,7 @@ class MarketDataService:
         """
         async with asyncio.TaskGroup() as group:
             followers = [group.create_task(self._follow(shard)) for shard in range(self._venue.config.shards)]
+            followers.append(group.create_task(self._places.keep()))
             group.create_task(self._save_until(stop))  # not canceled: two writes of one file must not overlap
             await stop.wait()
             for follower in followers:
@@ -78,19 +86,32 @@ class MarketDataService:
 
     async def save(self) -> None:
         """Write a checkpoint of this moment; a disk that refuses is reported, and the old one stays."""
+        positions = self._advance_positions()
         content = checkpoint.encode(
             Checkpoint(
-                self._advance_positions(),
+                positions,
                 list(self._instruments.values()),
-                [book.snapshot() for symbol, book in self.books.items() if book.md_seq or symbol in self._logged],
+                [
+                    book.snapshot(with_orders=True)
+                    for symbol, book in self.books.items()
+                    if book.md_seq or symbol in self._logged
+                ],
+                {symbol: day.state for symbol, day in self._days.items()},
             )
         )
         try:
-            await asyncio.to_thread(durable_file.replace, self._checkpoint_path, content)
+            await asyncio.to_thread(checkpoint.store, self._checkpoint_path, content)
         except OSError as error:
             log.error("checkpoint_failed", path=str(self._checkpoint_path), reason=error.strerror)
         else:
             self._metrics.checkpoints.inc()
+            self._saved = [*self._saved, positions][-2:]
+
+    def _own_places(self) -> dict[str, Place]:
+        """The checkpoint before the last goes so far; its own last record is compared when it is taken up."""
+        if len(self._saved) < 2:  # what lies beside it may be damaged, or there may be nothing
+            return {}
+        return {exec_stream(shard): Place(max(0, each.seq - 1)) for shard, each in enumerate(self._saved[0])}
 
     async def _follow(self, shard: int) -> None:
         stream = exec_stream(shard)
@@ -105,6 +126,11 @@ class MarketDataService:
                 position.set(message.seq)
                 lag.set(message.pending)
                 await asyncio.sleep(0)  # a long catch-up must not keep snapshot requests and signals waiting
+        except LogTrimmed as error:
+            raise FeedBroken(
+                f"{stream} was trimmed and begins at sequence {error.first_seq}, but there is no checkpoint that goes "
+                f"so far; give back {self._checkpoint_path} from a backup, or {stream} as it was before"
+            ) from error
         finally:
             await reader.stop()
 
@@ -161,7 +187,8 @@ class MarketDataService:
                 f"{stream} record {seq} is about {increment.symbol!r}, which no record before it defined; restore the "
                 "log from its backup"
             )
-        public = public_increment(increment, instrument)
+        statistics = self._days.setdefault(increment.symbol, Day()).take(increment, instrument)
+        public = public_increment(increment, instrument, statistics)
         try:
             self.books[increment.symbol].apply(public)
         except BookError as error:
@@ -169,13 +196,15 @@ class MarketDataService:
                 f"{stream} record {seq} does not follow the books: {error}; delete {self._checkpoint_path} to build "
                 "them again from the log, and if this comes back, the log itself is wrong"
             ) from error
-        return self._subjects[increment.symbol], encode(public)
+        payload = encode(public)
+        self._history.keep(increment.symbol, increment.md_seq, payload)
+        return self._subjects[increment.symbol], payload
 
     def _on_request(self, _subject: str, payload: bytes, reply_subject: str) -> None:
         if not reply_subject:
             return  # nobody waits for an answer
         reply = self._desk.answer(payload)
-        answer = {BookSnapshot: "snapshot", FeedHeads: "heads"}.get(type(reply), "refusal")
+        answer = {BookSnapshot: "snapshot", FeedHeads: "heads", Range: "range"}.get(type(reply), "refusal")
         self._metrics.snapshots.labels(answer).inc()
         try:
             self._bus.publish_now(reply_subject, encode(reply))
@@ -200,19 +229,25 @@ class MarketDataService:
         return list(self._positions)
 
     async def _load_checkpoint(self) -> None:
-        try:
-            saved = checkpoint.load(self._checkpoint_path)
-            if saved is None:
-                return
-            await self._check_fits(saved)
-            books = {snapshot.symbol: Book.of_snapshot(snapshot) for snapshot in saved.books}
-        except (CheckpointError, BookError) as error:
-            log.warning("checkpoint_ignored", path=str(self._checkpoint_path), reason=str(error))
+        for path in (self._checkpoint_path, checkpoint.before(self._checkpoint_path)):
+            try:
+                saved = checkpoint.load(path)
+                if saved is None:
+                    continue
+                await self._check_fits(saved)
+                books = {snapshot.symbol: Book.of_snapshot(snapshot) for snapshot in saved.books}
+            except (CheckpointError, BookError) as error:
+                log.warning("checkpoint_ignored", path=str(path), reason=str(error))
+                continue
+            self._take_up(saved, books)
             return
+
+    def _take_up(self, saved: Checkpoint, books: dict[str, Book]) -> None:
         for instrument in saved.instruments:
             if instrument.symbol not in self._instruments:
                 self._define(instrument)
         self.books.update(books)
+        self._days = {symbol: Day.of_state(state) for symbol, state in saved.days.items()}
         self._logged.update(books)
         self._metrics.watch(books)
         self._positions = saved.positions

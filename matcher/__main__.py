@@ -13,7 +13,7 @@ from bus import background
 from bus.connection import Bus, BusError
 from bus.publisher import Fenced
 from bus.reader import LogGap
-from bus.streams import ForeignStream, ensure_shard
+from bus.streams import ForeignStream, check_units, ensure_shard
 from configs.loader import ConfigError, Venue, replica_name
 from matcher.process.logs import LogBroken
 from matcher.process.metrics import MatcherMetrics
@@ -74,13 +74,10 @@ async def _serve(settings: Settings, shard: int, replica: int, stop: asyncio.Eve
     name = replica_name(shard, replica)
     bus = await Bus.connect(config.nats.url, name=name, publish_timeout_s=config.nats.publish_timeout_s)
     try:
+        units = [settings.venue.units_of(each) for each in range(config.shards)]
+        await check_units(bus, units)
         await ensure_shard(
-            bus,
-            shard,
-            max_bytes=config.nats.log_max_bytes,
-            replicas=config.replicas,
-            units=settings.venue.units_of(shard),
-            elsewhere=settings.venue.symbols_elsewhere(shard),
+            bus, shard, max_bytes=config.nats.log_max_bytes, replicas=config.replicas, units=units[shard]
         )
         snapshots = settings.data_dir / "snapshots" / (str(shard) if replica == 1 else f"{shard}-{replica}")
         service = MatcherService(bus, settings.venue, shard, snapshots, MatcherMetrics(), replica=replica)

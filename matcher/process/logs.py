@@ -12,7 +12,7 @@ import msgspec
 from bus.connection import Bus
 from bus.reader import LogMessage
 from bus.records import ExecRecord, OrdRecord, RecordError, decode_exec, decode_ord
-from bus.streams import last_seq, read_record
+from bus.streams import LogState, last_seq, read_record
 from bus.subjects import exec_stream, ord_stream
 
 
@@ -86,3 +86,32 @@ async def read_position(bus: Bus, shard: int) -> Position:
             f"at {ord_seq}: orders were lost by the store; restore it from its backup"
         )
     return Position(exec_seq, record.leader_epoch, record.last_input_seq)
+
+
+async def first_answer_after(bus: Bus, shard: int, input_seq: int, state: LogState) -> int:
+    """
+    The first record of EXEC that answers what comes after an input, or says that it will; one more than its newest if
+    there is none.
+
+    Args:
+        bus: Connected.
+        shard: Which.
+        input_seq: Where in ORD.
+        state: What EXEC holds.
+
+    Raises:
+        BusError: JetStream does not answer.
+        LogBroken: A record cannot be read.
+    """
+    stream = exec_stream(shard)
+    begin, end = state.first_seq, state.last_seq + 1
+    while begin < end:
+        middle = (begin + end) // 2
+        stored = await read_record(bus, stream, middle)
+        if stored is None:
+            raise LogBroken(f"{stream} sequence {middle} is gone; if nobody has just trimmed it, restore the store")
+        if read_exec(shard, middle, stored.payload).first_input_seq > input_seq:
+            end = middle
+        else:
+            begin = middle + 1
+    return begin

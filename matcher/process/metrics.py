@@ -6,6 +6,7 @@ from typing import Final
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
+from bus.streams import LogState
 from matcher.engine.engine import Engine
 from matcher.events import Event, InstrumentDefined, OrderRejected
 
@@ -42,6 +43,14 @@ class MatcherMetrics:
             "matcher_snapshot_seconds", "Matching stands still for a snapshot.", buckets=_SECONDS, registry=registry
         )
 
+        self._log_first = Gauge(
+            "matcher_log_first_seq", "Oldest record of a log, as the leader saw it last.", ["log"], registry=registry
+        )
+        self._log_bytes = Gauge(
+            "matcher_log_bytes", "What a log holds, as the leader saw it last.", ["log"], registry=registry
+        )
+        self.log_trims = Counter("matcher_log_trims", "Times that a log was trimmed.", registry=registry)
+
         self.takeovers = Counter("matcher_takeovers", "Times that this process took over.", registry=registry)
         self._leads = Gauge("matcher_leads", "1 if this process leads its shard, 0 if it stands by.", registry=registry)
         self._live = Gauge("matcher_resting_orders", "Orders that rest on the books.", registry=registry)
@@ -66,6 +75,11 @@ class MatcherMetrics:
         self._finished.set_function(lambda: engine.finished_order_count)
         self._engine = engine
         self._watch_symbols()
+
+    def show_log(self, stream: str, state: LogState) -> None:
+        """What a log holds."""
+        self._log_first.labels(stream).set(state.first_seq)
+        self._log_bytes.labels(stream).set(state.bytes)
 
     def count_events(self, events: list[Event]) -> None:
         """Count a batch's private events, and its refusals by reason; instruments that it defined are watched too."""

@@ -1,15 +1,16 @@
 """
 `./outcry replay-log`: rebuilds every shard from its logs alone, and compares all that is known of it.
 
-Compared are each answer in EXEC, each state hash in it, and each snapshot on this machine. The venue may be up; if it
-is not, and its JetStream server is embedded, that server is started for the time being.
+A log that was trimmed is replayed from the oldest snapshot on this machine that it still goes on from. Compared are
+each answer in EXEC, each state hash in it, and each snapshot on this machine. The venue may be up; if it is not, and
+its JetStream server is embedded, that server is started for the time being.
 """
 
 import argparse
 import asyncio
 import sys
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from os import close
 from pathlib import Path
 from typing import Final
@@ -19,11 +20,13 @@ import msgspec
 from bus.connection import Bus, BusError
 from bus.reader import LogGap, LogReader
 from bus.records import StateMark
+from bus.streams import LogState, log_state, read_record
 from bus.subjects import exec_stream, ord_stream
 from configs.loader import ConfigError, MatcherConfig, Venue
+from matcher.books.snapshot import SnapshotError
 from matcher.engine.engine import Engine
 from matcher.process import snapshot_files
-from matcher.process.logs import LogBroken, read_position
+from matcher.process.logs import LogBroken, first_answer_after, read_exec, read_position
 from matcher.process.replay import Diverged, Replay
 from venue import logs
 from venue.data_directory import DataDirectoryError, check_store, lock
@@ -41,6 +44,8 @@ class Replayed(msgspec.Struct):
     """What a shard's logs held."""
 
     shard: int
+    begins_at: int = 0
+    """The input of the snapshot that it was replayed from; 0: from nothing."""
     inputs: int = 0
     commands: int = 0
     exec_records: int = 0
@@ -52,10 +57,11 @@ class Replayed(msgspec.Struct):
     def line(self) -> str:
         """For the operator."""
         rate = round(self.commands / self.seconds) if self.seconds else 0
+        since = f" since the snapshot of input {self.begins_at}" if self.begins_at else ""
         return (
-            f"shard {self.shard}: {self.inputs} inputs with {self.commands} commands, answered by {self.exec_records} "
-            f"records, {self.marks} state hashes and {self.snapshots} snapshots: all the same; {rate} commands/s; "
-            f"state {self.state_hash}"
+            f"shard {self.shard}: {self.inputs} inputs with {self.commands} commands{since}, answered by "
+            f"{self.exec_records} records, {self.marks} state hashes and {self.snapshots} snapshots: all the same; "
+            f"{rate} commands/s; state {self.state_hash}"
         )
 
 
@@ -104,21 +110,27 @@ async def replay_shard(bus: Bus, shard: int, config: MatcherConfig, snapshots: l
     Raises:
         BusError: JetStream does not answer.
         Diverged: Something is not the same.
-        LogBroken: A record cannot be read, or does not follow the one before.
+        LogBroken: A record cannot be read, or does not follow the one before; or no snapshot goes as far as the logs
+            were trimmed.
         LogGap: A log has lost records.
     """
     end = await read_position(bus, shard)
     by_input = _by_input(snapshots)
-    engine = Engine(shard, orders_max=config.orders_max, finished_orders_max=config.finished_orders_max)
-    replay = Replay(engine)
-    done = Replayed(shard)
-    readers = [LogReader(bus, stream=name, start_seq=1) for name in (ord_stream(shard), exec_stream(shard))]
+    engine, exec_seq = await _begin(bus, shard, config, by_input)
+    begins_at = engine.last_input_seq
+    replay, done = Replay(engine), Replayed(shard, begins_at)
+    if begins_at:
+        replay.note_own_mark(StateMark(begins_at, engine.state_hash()))
+    readers = [
+        LogReader(bus, stream=ord_stream(shard), start_seq=begins_at + 1),
+        LogReader(bus, stream=exec_stream(shard), start_seq=exec_seq),
+    ]
     for reader in readers:
         await reader.start()
     began = time.perf_counter()
     try:
-        while done.exec_records < end.exec_seq:
-            left = min(_BATCH_RECORDS_MAX, end.exec_seq - done.exec_records)
+        while exec_seq <= end.exec_seq:
+            left = min(_BATCH_RECORDS_MAX, end.exec_seq - exec_seq + 1)
             for message in await readers[1].next_batch(left):
                 record = replay.begin(message.seq, message.payload)
                 while replay.consumed_input_seq < record.last_input_seq:
@@ -127,14 +139,51 @@ async def replay_shard(bus: Bus, shard: int, config: MatcherConfig, snapshots: l
                         done.commands += replay.apply(each)
                     _look(replay, config, by_input, done)
                 replay.end(message.seq, record)
-                done.exec_records = message.seq
+                exec_seq = message.seq + 1
+                done.exec_records += 1
                 done.marks += len(record.marks)
     finally:
         for reader in readers:
             await reader.stop()
     done.seconds = time.perf_counter() - began
-    done.inputs, done.state_hash = engine.last_input_seq, engine.state_hash()
+    done.inputs, done.state_hash = engine.last_input_seq - begins_at, engine.state_hash()
     return done
+
+
+async def _begin(bus: Bus, shard: int, config: MatcherConfig, by_input: dict[int, list[Path]]) -> tuple[Engine, int]:
+    """An engine at the beginning of the logs, and the record of EXEC that goes on from where it stands."""
+    orders, answers = await log_state(bus, ord_stream(shard)), await log_state(bus, exec_stream(shard))
+    if orders.first_seq == answers.first_seq == 1:
+        return Engine(shard, orders_max=config.orders_max, finished_orders_max=config.finished_orders_max), 1
+    for input_seq in sorted(seq for seq in by_input if seq >= orders.first_seq - 1):
+        exec_seq = await first_answer_after(bus, shard, input_seq, answers)
+        engine = _restored(shard, config, by_input[input_seq])
+        if engine is not None and await _goes_on(bus, shard, input_seq, exec_seq, answers):
+            return engine, exec_seq
+    raise LogBroken(
+        f"{ord_stream(shard)} was trimmed and begins at sequence {orders.first_seq}, {exec_stream(shard)} at "
+        f"{answers.first_seq}, and no snapshot on this machine goes on from there; run this where a matcher of the "
+        "shard keeps its snapshots, and name their data directory with --data"
+    )
+
+
+async def _goes_on(bus: Bus, shard: int, input_seq: int, exec_seq: int, answers: LogState) -> bool:
+    """Whether a record of EXEC is the first that answers what comes after an input, and answers nothing before."""
+    if exec_seq > answers.last_seq:
+        return True
+    stored = await read_record(bus, exec_stream(shard), exec_seq)
+    return stored is not None and read_exec(shard, exec_seq, stored.payload).first_input_seq == input_seq + 1
+
+
+def _restored(shard: int, config: MatcherConfig, paths: list[Path]) -> Engine | None:
+    for path in paths:
+        with suppress(OSError, SnapshotError):
+            engine = Engine.restore(
+                path.read_bytes(), orders_max=config.orders_max, finished_orders_max=config.finished_orders_max
+            )
+            if engine.shard == shard:
+                return engine
+    return None
 
 
 def _by_input(paths: list[Path]) -> dict[int, list[Path]]:
@@ -168,7 +217,7 @@ def _look(replay: Replay, config: MatcherConfig, by_input: dict[int, list[Path]]
 async def _connect(venue: Venue, data_dir: Path, stack: AsyncExitStack) -> Bus:
     """Connect to the venue's JetStream, or to one that is started for the time being."""
     try:
-        bus = await Bus.connect(venue.config.nats.url, name="replay-log", patience_s=CONNECT_PATIENCE_S)
+        bus = await Bus.connect(venue.config.nats.url, name="replay-log", patience_s=CONNECT_PATIENCE_S, is_command=True)
     except BusError:
         if not venue.config.nats.embedded:
             raise

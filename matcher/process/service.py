@@ -24,12 +24,13 @@ import structlog
 
 from bus import background
 from bus.connection import Bus, BusError, PubAck, PubFailure
+from bus.places import Teller
 from bus.publisher import WRONG_LAST_SEQ, ChainPublisher, Fenced, store_after
-from bus.reader import LogGap, LogReader
+from bus.reader import LogGap, LogReader, LogTrimmed
 from bus.records import encode_exec
 from bus.streams import ForeignStream
 from bus.subjects import exec_stream, exec_subject, ord_stream
-from configs.loader import Venue, check_reloadable
+from configs.loader import Venue, check_reloadable, replica_name
 from matcher.books.snapshot import SnapshotError
 from matcher.engine.engine import Engine
 from matcher.process import leadership, snapshot_files
@@ -46,6 +47,7 @@ from matcher.process.leadership import (
 )
 from matcher.process.logs import LogBroken, Position, read_ord, read_position
 from matcher.process.metrics import MatcherMetrics
+from matcher.process.retention import Retention, own_place
 from matcher.process.snapshot_taker import ForkingTaker, Snapshots, SnapshotTaker
 from matcher.process.standby import Standby
 
@@ -99,7 +101,10 @@ class MatcherService:
             every_inputs=self._config.snapshot_every_inputs,
             on_mark=self._on_mark,
             on_pause=metrics.snapshot_seconds.observe,
+            keep_log_days=venue.config.nats.keep_log_days,
         )
+        name, log_in = replica_name(shard, replica), ord_stream(shard)
+        self._places = Teller(bus, name, lambda: {log_in: own_place(snapshots)})
         self._leader: Leader | None = None
         self._standby: Standby | None = None
         self.engine: Engine
@@ -139,6 +144,7 @@ class MatcherService:
             LogBroken: A record cannot be read; nothing of it was applied.
             LogGap: A log has lost records.
         """
+        telling = background.start(self._places.keep(), name="places")
         try:
             while not stop.is_set():
                 if self._leader is not None:
@@ -147,6 +153,7 @@ class MatcherService:
                     assert self._standby is not None
                     await self._run_standby(self._standby, stop)
         finally:
+            telling.cancel()
             await self.close()
 
     async def close(self) -> None:
@@ -294,7 +301,14 @@ class MatcherService:
     # Roles
 
     async def _run_leader(self, leader: Leader, stop: asyncio.Event) -> None:
-        handover = await leader.run(stop)
+        retention = Retention(
+            self._bus, self._venue, self._shard, self._directory, self._metrics, replica=self._replica
+        )
+        trimming = background.start(retention.keep(), name="retention")
+        try:
+            handover = await leader.run(stop)
+        finally:
+            trimming.cancel()
         if handover is not None:
             await self._hand_over(leader, handover)
 
@@ -396,6 +410,13 @@ class MatcherService:
                     self.engine.apply_record(
                         record.gateway_id, record.boot, record.record_number, record.commands, message.seq
                     )
+        except LogTrimmed as error:
+            await self._reader.stop()
+            raise LogBroken(
+                f"{error.stream} was trimmed and begins at sequence {error.first_seq}, but {self._directory} has no "
+                f"snapshot of input {error.first_seq - 1} or later that can be used; copy the snapshots of another "
+                "replica of this shard, or of a backup, to there"
+            ) from error
         except (LogBroken, LogGap):
             await self._reader.stop()
             raise

@@ -1,6 +1,7 @@
 """One process's connection: what it says when NATS is not there, and how every publish is answered exactly once."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bus.connection import CLOSED, NO_CONNECTION, NO_RESPONDERS, TIMED_OUT, ApiError, Bus, BusError, PubAck, PubFailure
-from bus.streams import ForeignStream, ensure_shard, last_seq, read_record
+from bus.streams import ForeignStream, ensure_shard, last_seq, log_state, read_record, trim
 from tests.jetstream import LOG_BYTES_MAX, Server, store
 from tests.processes import until
 
@@ -266,6 +267,27 @@ async def test_what_a_callback_raises_reaches_the_event_loop(bus: Bus) -> None:
     assert isinstance(contexts[0]["future"], asyncio.Task)
 
 
+async def test_a_socket_that_has_just_been_closed_is_a_lost_connection(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop knows that it is closed some moments before nats-py is told."""
+
+    def write(_payload: bytes) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    monkeypatch.setattr(bus._client._transport, "write", write)
+    with pytest.raises(BusError, match="ConnectionClosedError"):
+        bus.publish_now("md.A", b"")
+    with pytest.raises(BusError, match="ConnectionClosedError"):
+        await bus.publish_all([("md.A", b"")])
+    answers = Answers()
+    bus.publish_acked("ord.0.A", b"", answers.got.append)
+    await answers.reach(1)
+    assert answers.got == [NO_CONNECTION]
+    monkeypatch.undo()
+    bus.publish_now("md.A", b"")
+
+
 async def test_the_logs_of_a_shard_are_made_once(bus: Bus) -> None:
     await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
     assert await store(bus, "ord.0.A", b"kept") == 1
@@ -279,13 +301,48 @@ async def test_a_stream_of_somebody_else_is_refused(bus: Bus) -> None:
         await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
 
 
-async def test_nothing_can_be_taken_out_of_a_log(bus: Bus) -> None:
+async def test_nothing_can_be_taken_out_of_a_log_but_its_beginning(bus: Bus) -> None:
     await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
-    await store(bus, "ord.0.A", b"kept")
+    for payload in (b"trimmed", b"kept", b"kept"):
+        await store(bus, "ord.0.A", payload)
     with pytest.raises(ApiError, match="message delete not permitted"):
         await bus.request_json("$JS.API.STREAM.MSG.DELETE.ORD0", {"seq": 1})
+    await trim(bus, "ORD0", 2)
+    state = await log_state(bus, "ORD0")
+    assert (state.first_seq, state.last_seq, state.may_be_trimmed) == (2, 3, True)
+    assert await read_record(bus, "ORD0", 1) is None
+    assert await store(bus, "ord.0.A", b"next") == 4
+
+
+async def test_trimming_what_is_gone_already_changes_nothing(bus: Bus) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    for _ in range(5):
+        await store(bus, "ord.0.A", b"")
+    await trim(bus, "ORD0", 4)
+    await trim(bus, "ORD0", 2)
+    assert (await log_state(bus, "ORD0")).first_seq == 4
+
+
+async def test_a_record_says_when_it_was_stored(bus: Bus) -> None:
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    before_ns = time.time_ns()
+    await store(bus, "ord.0.A", b"")
+    record = await read_record(bus, "ORD0", 1)
+    assert record is not None
+    assert before_ns - 1000 <= record.stored_ns <= time.time_ns()
+
+
+async def test_a_log_that_was_made_when_purges_were_denied_cannot_be_trimmed_ever(bus: Bus) -> None:
+    """What `may_be_trimmed` is about: JetStream refuses both the purge and the change of mind."""
+    await bus.request_json(
+        "$JS.API.STREAM.CREATE.ORD0", config := {"name": "ORD0", "subjects": ["ord.0.>"], "deny_purge": True}
+    )
+    await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
+    assert not (await log_state(bus, "ORD0")).may_be_trimmed
     with pytest.raises(ApiError, match="stream purge not permitted"):
-        await bus.request_json("$JS.API.STREAM.PURGE.ORD0")
+        await trim(bus, "ORD0", 2)
+    with pytest.raises(ApiError, match="can not cancel deny purge"):
+        await bus.request_json("$JS.API.STREAM.UPDATE.ORD0", config | {"deny_purge": False})
 
 
 async def test_a_full_log_refuses_the_newest_and_keeps_the_oldest(bus: Bus) -> None:

@@ -198,7 +198,7 @@ class ImaginedStream:
         if body is None:
             return {"state": {"last_seq": last_seq}}
         data = base64.b64encode(self.records[body["seq"] - 1]).decode()
-        return {"message": {"seq": body["seq"], "data": data}}
+        return {"message": {"seq": body["seq"], "data": data, "time": "2026-01-01T00:00:00Z"}}
 
 
 @pytest.mark.parametrize("delay_ms", [0.5, 1, 1.5, 2, 2.5, 3, 10, 20, 50])

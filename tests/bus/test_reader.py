@@ -7,8 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bus.connection import Bus, PubAck, PubFailure
-from bus.reader import TURN_BYTES, LogGap, LogMessage, LogReader
-from bus.streams import ensure_shard
+from bus.reader import TURN_BYTES, LogGap, LogMessage, LogReader, LogTrimmed
+from bus.streams import ensure_shard, trim
 from tests.jetstream import LOG_BYTES_MAX, Server, read_messages
 from tests.processes import until
 
@@ -221,6 +221,50 @@ async def test_what_a_stream_has_lost_is_one_sentence_and_what_stands_before_it_
     await reader.start()
     assert [message.seq for message in await take(reader, 3)] == [1, 2, 3]
     with pytest.raises(LogGap, match=r"^ORD0 has lost its records 4 to 5; restore the store"):
+        await take(reader, 1)
+    await reader.stop()
+
+
+@pytest.mark.parametrize("start_seq", [1, 5])
+async def test_what_was_trimmed_is_another_sentence(log: Bus, start_seq: int) -> None:
+    await store_all(log, numbered(1, 9))
+    await trim(log, "ORD0", 6)
+    reader = LogReader(log, stream="ORD0", start_seq=start_seq)
+    await reader.start()
+    with pytest.raises(LogTrimmed, match=f"^ORD0 was trimmed and begins at sequence 6, .* read from {start_seq} on"):
+        await take(reader, 1)
+    await reader.stop()
+
+
+async def test_what_is_left_after_a_trim_is_read_without_a_word(log: Bus) -> None:
+    await store_all(log, numbered(1, 9))
+    await trim(log, "ORD0", 6)
+    reader = LogReader(log, stream="ORD0", start_seq=6)
+    await reader.start()
+    assert [message.seq for message in await take(reader, 3)] == [6, 7, 8]
+    await reader.stop()
+
+
+async def test_a_reader_that_has_read_far_enough_does_not_notice_a_trim(log: Bus) -> None:
+    await store_all(log, numbered(1, 9))
+    reader = LogReader(log, stream="ORD0", start_seq=1)
+    await reader.start()
+    await take(reader, 8)
+    await trim(log, "ORD0", 6)
+    await store_all(log, numbered(9, 11))
+    assert [message.seq for message in await take(reader, 2)] == [9, 10]
+    await reader.stop()
+
+
+async def test_a_loss_behind_the_beginning_of_a_trimmed_stream_is_a_loss(bus: Bus) -> None:
+    await bus.request_json("$JS.API.STREAM.CREATE.ORD0", {"name": "ORD0", "subjects": ["ord.0.>"]})
+    await store_all(bus, numbered(1, 9))
+    await trim(bus, "ORD0", 3)
+    await bus.request_json("$JS.API.STREAM.MSG.DELETE.ORD0", {"seq": 5})
+    reader = LogReader(bus, stream="ORD0", start_seq=3)
+    await reader.start()
+    assert [message.seq for message in await take(reader, 2)] == [3, 4]
+    with pytest.raises(LogGap, match=r"^ORD0 has lost its records 5 to 5; restore the store"):
         await take(reader, 1)
     await reader.stop()
 

@@ -139,7 +139,7 @@ def test_a_value_that_cannot_be_is_refused_with_its_place(files: Files, text: st
         ("{ comp_id = 'A1', password = '' }", "at `firms[0].sessions[0].password`"),
         (
             "{ comp_id = 'A1', password = 'p', kind = 'both' }",
-            "at `firms[0].sessions[0].kind`; choose one of marketdata, orders; ",
+            "at `firms[0].sessions[0].kind`; choose one of dropcopy, marketdata, orders; ",
         ),
         ("{ comp_id = 'A1', password = 'p', versions = [] }", "at `firms[0].sessions[0].versions`"),
         (

@@ -16,6 +16,7 @@ from matcher.increments import (
     LevelChange,
     MarketDataIncrement,
     PhaseChange,
+    ShownOrder,
     TradePrint,
     TradeRevision,
 )
@@ -41,8 +42,13 @@ def increment_of(
     indicative: Indicative | None = None,
     revisions: tuple[TradeRevision, ...] = (),
 ) -> MarketDataIncrement:
-    """Levels are (action, side, price_ticks, qty_lots), each of one order."""
-    changes = [LevelChange(action, side, ticks, lots, 1 if lots else 0) for action, side, ticks, lots in levels]
+    """Levels are (action, side, price_ticks, qty_lots), each of one order, whose entry id is its price."""
+    changes = [
+        LevelChange(action, side, ticks, lots, 1, [ShownOrder(ticks, lots, lots)])
+        if lots
+        else LevelChange(action, side, ticks, 0, 0)
+        for action, side, ticks, lots in levels
+    ]
     head = symbol, md_seq, 100 + md_seq, NOW_NS + md_seq * 1_000_000_000
     return MarketDataIncrement(*head, changes, list(trades), phase, indicative, list(revisions))
 

@@ -1,5 +1,7 @@
 """The public book takes what can be true of it, and nothing else."""
 
+from zlib import crc32
+
 import pytest
 
 from marketdata.book import TRADES_KEPT, Book, BookError
@@ -33,6 +35,7 @@ def test_levels_stand_best_first_with_the_last_trades() -> None:
         bids=[Level("1.00", "3", 100, 3, 1), Level("0.99", "5", 99, 5, 1)],
         asks=[Level("1.02", "6", 102, 6, 1)],
         trades=[Trade(1, "1.01", "1", 101, 1, BUY, second_ns)],
+        checksum=crc32(b"0|1.00|3;0|0.99|5;1|1.02|6;"),
     )
 
 

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 import pytest
 
 from marketdata.book import Book
-from marketdata.fix_messages import ENTRY_TYPES, FIX44, FIX50SP2, Dialect, Wish
+from marketdata.fix_messages import FIX44, FIX50SP2, Dialect
+from marketdata.fix_requests import ENTRY_TYPES, Wish
 from marketdata.fix_views import View, ViewKey
 from marketdata.messages import BookIncrement, BookSnapshot, Level, decode_increment, encode, public_increment
 from marketdata.replica import Replica
+from marketdata.statistics import Day
 from matcher.events import InstrumentDefined
 from matcher.increments import MarketDataIncrement
 from matcher.instruments import Instrument
+from matcher.orders import BUY, SELL, Side
 from matcher.phases import AUCTIONS, COLLECTING
 from tests.matcher.random_commands import new_engine, seeded_commands
 
@@ -30,6 +33,7 @@ class Feed:
         self.engine = new_engine()
         self.instruments: dict[str, Instrument] = {}
         self.books: dict[str, Book] = {}
+        self._days: dict[str, Day] = {}
 
     def run(self, seed: int) -> Iterator[list[BookIncrement]]:
         """Do commands; gives the increments of each, one for a symbol at most, when they are in the books."""
@@ -49,13 +53,22 @@ class Feed:
             self.books[symbol] = Book(symbol, phase=instrument.rules.initial_phase)
 
     def _publish(self, increment: MarketDataIncrement) -> BookIncrement:
-        public = decode_increment(encode(public_increment(increment, self.instruments[increment.symbol])))
+        instrument = self.instruments[increment.symbol]
+        statistics = self._days.setdefault(increment.symbol, Day()).take(increment, instrument)
+        public = decode_increment(encode(public_increment(increment, instrument, statistics)))
         self.books[increment.symbol].apply(public)
         return public
 
 
 def rows(levels: list[Level]) -> list[tuple[int, int, int]]:
     return [(level.price_ticks, level.qty_lots, level.order_count) for level in levels]
+
+
+def queues(book: Book) -> dict[tuple[Side, int], dict[int, int]]:
+    """By side and price, what each order shows."""
+    places: list[tuple[Side, int]] = [(BUY, level.price_ticks) for level in book.bids()]
+    places += [(SELL, level.price_ticks) for level in book.asks()]
+    return {place: {order.entry_id: order.qty_lots for order in book.orders(*place)} for place in places}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -66,6 +79,7 @@ def test_the_books_are_the_engines_after_every_command(seed: int) -> None:
         for symbol, book in feed.books.items():
             phase = book.phase.phase
             assert (rows(book.bids()), rows(book.asks())) == feed.engine.levels(symbol)
+            assert queues(book) == feed.engine.queues(symbol)
             assert (phase, book.md_seq) == (feed.engine.phase_of(symbol)[0], feed.engine.md_seq(symbol))
             assert phase not in COLLECTING or not (book.bids() or book.asks())
             assert phase in AUCTIONS or book.indicative is None
@@ -113,8 +127,12 @@ def test_a_reader_that_loses_repeats_and_reorders_is_never_wrong_without_saying_
 
 
 @pytest.mark.parametrize("dialect", [FIX44, FIX50SP2], ids=["4.4", "5.0SP2"])
-@pytest.mark.parametrize("depth", [0, 2])
-def test_a_fix_client_has_the_same_book_auction_prices_and_trades(dialect: Dialect, depth: int) -> None:
+@pytest.mark.parametrize(
+    "wish",
+    [Wish(0, ENTRY_TYPES), Wish(2, ENTRY_TYPES), Wish(0, ENTRY_TYPES, is_by_order=True)],
+    ids=["levels", "best 2", "orders"],
+)
+def test_a_fix_client_has_the_same_book_statistics_and_trades(dialect: Dialect, wish: Wish) -> None:
     feed = Feed()
     views: dict[str, View] = {}
     clients: dict[str, Client] = {}
@@ -123,12 +141,12 @@ def test_a_fix_client_has_the_same_book_auction_prices_and_trades(dialect: Diale
         for increment in increments:
             symbol, book = increment.symbol, feed.books[increment.symbol]
             if symbol not in views:
-                views[symbol], clients[symbol] = View(symbol, ViewKey(dialect, Wish(depth, ENTRY_TYPES))), Client()
+                views[symbol], clients[symbol] = View(symbol, ViewKey(dialect, wish)), Client()
                 clients[symbol].on_snapshot(views[symbol].snapshot(book, now_ns=NOW_NS))
                 continue
             if text := views[symbol].increment(increment, book):
                 clients[symbol].on_increment(text)
             trades[symbol] = revised(trades.get(symbol, {}), increment)
-            assert clients[symbol].shown == shown_of(book, depth)
+            assert clients[symbol].shown == shown_of(book, wish.depth, by_order=wish.is_by_order)
             assert clients[symbol].trades == trades[symbol]
     assert len(views) > 1

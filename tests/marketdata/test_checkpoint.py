@@ -8,6 +8,7 @@ import pytest
 from marketdata import checkpoint
 from marketdata.book import Book
 from marketdata.checkpoint import Checkpoint, CheckpointError, LogPosition
+from marketdata.statistics import Day
 from matcher.orders import BUY
 from venue import durable_file
 
@@ -18,7 +19,12 @@ from .conftest import INSTRUMENT, public
 def saved() -> Checkpoint:
     book = Book("AAPL", tick="0.01", lot="1")
     book.apply(public(1, ("0", BUY, 100, 3)))
-    return Checkpoint([LogPosition(17, 4711), LogPosition(0, 0)], [INSTRUMENT], [book.snapshot()])
+    return Checkpoint(
+        [LogPosition(17, 4711), LogPosition(0, 0)],
+        [INSTRUMENT],
+        [book.snapshot(with_orders=True)],
+        {"AAPL": Day().state},
+    )
 
 
 def test_what_is_stored_is_loaded(tmp_path: Path, saved: Checkpoint) -> None:
@@ -49,8 +55,8 @@ def test_every_flipped_bit_is_noticed(saved: Checkpoint) -> None:
 
 
 def test_another_version_is_named(saved: Checkpoint) -> None:
-    content = checkpoint.encode(saved).replace(b"checkpoint 2 ", b"checkpoint 3 ", 1)
-    with pytest.raises(CheckpointError, match="it has version 3, and this build reads version 2"):
+    content = checkpoint.encode(saved).replace(b"checkpoint 3 ", b"checkpoint 4 ", 1)
+    with pytest.raises(CheckpointError, match="it has version 4, and this build reads version 3"):
         checkpoint.decode(content)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from marketdata.book import Book
-from marketdata.fix_messages import ENTRY_TYPES, Fields, Subscribe, read_request
+from marketdata.fix_messages import Fields
+from marketdata.fix_requests import ENTRY_TYPES, Subscribe, read_request
 from marketdata.fix_status import read_status_request
 from marketdata.messages import BookSnapshot, decode_increment, decode_reply, encode
 from matcher.phases import CLOSING_AUCTION, PHASE_NAMES, SECURITY_TRADING_STATUS
@@ -32,13 +33,13 @@ DICTIONARIES = {
 
 def test_there_are_samples_of_everything() -> None:
     kinds = [json.loads(sample)["type"] for sample in JSON_SAMPLES]
-    assert kinds == ["increment", "increment", "increment", "snapshot"]
+    assert kinds == ["increment", "increment", "increment", "snapshot", "range"]
     assert {text.split("|")[0] for _, _, text in FIX_SAMPLES} == {"35=V", "35=W", "35=X", "35=e", "35=f"}
 
 
 @pytest.mark.parametrize("sample", JSON_SAMPLES)
 def test_each_json_sample_is_what_the_feed_would_write(sample: str) -> None:
-    decode = decode_increment if '"type":"increment"' in sample else decode_reply
+    decode = decode_increment if sample.startswith('{"type":"increment"') else decode_reply
     assert json.loads(encode(decode(sample.encode()))) == json.loads(sample)
 
 

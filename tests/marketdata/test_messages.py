@@ -1,6 +1,7 @@
 """The public messages, byte for byte."""
 
 import pytest
+from msgspec import Raw
 
 from marketdata.messages import (
     BookSnapshot,
@@ -9,8 +10,12 @@ from marketdata.messages import (
     IndicativePrice,
     Level,
     MarketPhase,
+    OrderEntry,
+    Range,
     Refusal,
+    Reply,
     SnapshotRequest,
+    Statistics,
     Trade,
     decode_increment,
     decode_reply,
@@ -27,7 +32,7 @@ from .conftest import INSTRUMENT, increment_of
 INCREMENT = increment_of(7, ("1", SELL, 18950, 40), ("2", BUY, 18949, 0), trades=(TradePrint(3, 18950, 60, BUY),))
 INCREMENT_JSON = (
     b'{"type":"increment","symbol":"AAPL","md_seq":7,"input_seq":107,"transact_ns":1790000007123456789,'
-    b'"levels":[["1","2","189.50","40",18950,40,1],["2","1","189.49","0",18949,0,0]],'
+    b'"levels":[["1","2","189.50","40",18950,40,1,[[18950,"40",40]]],["2","1","189.49","0",18949,0,0,[]]],'
     b'"trades":[{"match_id":3,"price":"189.50","qty":"60","price_ticks":18950,"qty_lots":60,'
     b'"aggressor_side":"1","transact_ns":1790000007123456789}]}'
 )
@@ -57,10 +62,31 @@ SNAPSHOT = BookSnapshot(
     depth=0,
     phase=MarketPhase(OPENING_AUCTION, 4, 9, "late"),
     indicative=IndicativePrice("189.50", "60", 18950, 60, BUY, "5", 5),
-    bids=[Level("189.49", "10", 18949, 10, 2)],
+    bids=[Level("189.49", "10", 18949, 10, 2, [OrderEntry(4, "7", 7), OrderEntry(6, "3", 3)])],
     asks=[],
     trades=[Trade(3, "189.50", "60", 18950, 60, "1", 5)],
+    statistics=Statistics(
+        trade_count=1,
+        open="189.50",
+        high="189.50",
+        low="189.50",
+        last="189.50",
+        vwap="189.5000",
+        volume="60",
+        previous_close="",
+        open_ticks=18950,
+        high_ticks=18950,
+        low_ticks=18950,
+        last_ticks=18950,
+        previous_close_ticks=0,
+        volume_lots=60,
+        value=1137000,
+        ended_day="20260102",
+    ),
+    checksum=17,
+    has_orders=True,
 )
+RANGE = Range("AAPL", 9, [Raw(INCREMENT_JSON), Raw(AUCTION_JSON)])
 
 
 def test_an_increment_says_ticks_and_decimal_text() -> None:
@@ -82,14 +108,20 @@ def test_a_snapshot_has_every_field() -> None:
         b'"phase":{"phase":"2","since_ns":4,"ends_ns":9,"text":"late"},'
         b'"indicative":{"price":"189.50","qty":"60","price_ticks":18950,"qty_lots":60,'
         b'"imbalance_side":"1","imbalance_qty":"5","imbalance_qty_lots":5},'
-        b'"bids":[["189.49","10",18949,10,2]],"asks":[],'
+        b'"bids":[["189.49","10",18949,10,2,[[4,"7",7],[6,"3",3]]]],"asks":[],'
         b'"trades":[{"match_id":3,"price":"189.50","qty":"60","price_ticks":18950,"qty_lots":60,'
-        b'"aggressor_side":"1","transact_ns":5}],"part":1,"parts":1}'
+        b'"aggressor_side":"1","transact_ns":5}],'
+        b'"statistics":{"trade_count":1,"open":"189.50","high":"189.50","low":"189.50","last":"189.50",'
+        b'"vwap":"189.5000","volume":"60","previous_close":"","open_ticks":18950,"high_ticks":18950,'
+        b'"low_ticks":18950,"last_ticks":18950,"previous_close_ticks":0,"volume_lots":60,"value":1137000,'
+        b'"ended_day":"20260102"},"checksum":17,"has_orders":true,"part":1,"parts":1}'
     )
 
 
-@pytest.mark.parametrize("reply", [SNAPSHOT, FeedHeads({"AAPL": 7}), Refusal("UNKNOWN_SYMBOL", "no")])
-def test_a_reply_is_read_back_as_it_was(reply: BookSnapshot | FeedHeads | Refusal) -> None:
+@pytest.mark.parametrize(
+    "reply", [SNAPSHOT, FeedHeads({"A": 7}, {"A": 1}), RANGE, Refusal("UNKNOWN_SYMBOL", "no")]
+)
+def test_a_reply_is_read_back_as_it_was(reply: Reply) -> None:
     assert decode_reply(encode(reply)) == reply
 
 

@@ -37,11 +37,11 @@ LEVELS = [("0", BUY, 100, 5), ("0", SELL, 102, 7), ("1", BUY, 100, 4), ("2", SEL
 INCREMENTS = [increment_of(number, level) for number, level in enumerate(LEVELS, 1)]  # type: ignore[arg-type]
 
 
-def book_after(number: int) -> BookSnapshot:
+def book_after(number: int, *, with_orders: bool = False) -> BookSnapshot:
     book = Book(SYMBOL, tick="0.01", lot="1")
     for md_seq, level in enumerate(LEVELS[:number], 1):
         book.apply(public(md_seq, level))  # type: ignore[arg-type]
-    return book.snapshot()
+    return book.snapshot(with_orders=with_orders)
 
 
 @asynccontextmanager
@@ -134,7 +134,7 @@ async def test_a_checkpoint_is_written_while_the_service_runs(
         await until(path.exists)
         saved = checkpoint.load(path)
         assert saved is not None
-        assert ([position.seq for position in saved.positions], saved.books) == ([1], [book_after(1)])
+        assert ([position.seq for position in saved.positions], saved.books) == ([1], [book_after(1, with_orders=True)])
 
 
 async def test_what_came_after_the_checkpoint_is_published_again_and_readers_drop_it(
@@ -174,21 +174,21 @@ async def belong_to_another_log(path: Path) -> None:
     saved = checkpoint.load(path)
     assert saved is not None
     positions = [checkpoint.LogPosition(position.seq, position.crc32 ^ 1) for position in saved.positions]
-    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.instruments, saved.books)))
+    durable_file.replace(path, checkpoint.encode(msgspec.structs.replace(saved, positions=positions)))
 
 
 async def be_ahead_of_the_log(path: Path) -> None:
     saved = checkpoint.load(path)
     assert saved is not None
     positions = [checkpoint.LogPosition(1000, position.crc32) for position in saved.positions]
-    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.instruments, saved.books)))
+    durable_file.replace(path, checkpoint.encode(msgspec.structs.replace(saved, positions=positions)))
 
 
 async def be_of_more_shards(path: Path) -> None:
     saved = checkpoint.load(path)
     assert saved is not None
     positions = [*saved.positions, checkpoint.LogPosition(0, 0)]
-    durable_file.replace(path, checkpoint.encode(checkpoint.Checkpoint(positions, saved.instruments, saved.books)))
+    durable_file.replace(path, checkpoint.encode(msgspec.structs.replace(saved, positions=positions)))
 
 
 @pytest.mark.parametrize("spoil", [damage, belong_to_another_log, be_ahead_of_the_log, be_of_more_shards])
@@ -357,7 +357,7 @@ async def test_the_process_stops_when_told_to_and_leaves_a_checkpoint(
     assert status == 0, errors
     saved = checkpoint.load(path)
     assert saved is not None
-    assert saved.books == [book_after(2)]
+    assert saved.books == [book_after(2, with_orders=True)]
 
 
 async def test_the_process_refuses_a_broken_log_in_one_sentence(exec_log: Log, process: Process) -> None:

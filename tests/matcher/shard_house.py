@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from bus.connection import Bus
 from bus.records import ExecRecord, decode_events, decode_exec, decode_increments, encode_ord
-from bus.streams import last_seq
+from bus.streams import log_state
 from bus.subjects import ord_subject
 from configs.loader import MatcherConfig, Venue, VenueConfig
 from matcher.commands import Command, GatewayStarted, NewOrder
@@ -105,8 +105,9 @@ class House:
                     return records
 
     async def exec_records(self) -> list[ExecRecord]:
-        count = await last_seq(self.bus, "EXEC0")
-        messages = await read_messages(self.bus, "EXEC0", count) if count else []
+        state = await log_state(self.bus, "EXEC0")
+        count = state.last_seq - state.first_seq + 1
+        messages = await read_messages(self.bus, "EXEC0", count, start_seq=state.first_seq) if count else []
         return [decode_exec(message.payload) for message in messages]
 
 

@@ -1,5 +1,6 @@
 """Snapshot files: whole or not at all, the newest three, read newest first."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,33 @@ def test_only_the_newest_three_are_kept(tmp_path: Path) -> None:
         write(tmp_path, input_seq, b"%d" % input_seq)
     assert [content for _, content in found(tmp_path)] == [b"6", b"5", b"4"]
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def write_on(directory: Path, day: int, input_seq: int, *, keep_log_days: int) -> None:
+    path = snapshot_files.unfinished(directory, input_seq)
+    snapshot_files.write(path, b"%d" % input_seq)
+    os.utime(path, times=(day * 86400 + input_seq, day * 86400 + input_seq))
+    snapshot_files.count(directory, input_seq, path, keep_log_days=keep_log_days)
+
+
+def test_as_long_as_the_log_the_newest_of_each_day_is_kept(tmp_path: Path) -> None:
+    for day in range(10):
+        for place in range(1, 6):
+            write_on(tmp_path, day, 10 * day + place, keep_log_days=2)
+    assert [content for _, content in found(tmp_path)] == [b"95", b"94", b"93", b"85", b"75", b"65", b"55"]
+
+
+def test_days_without_a_snapshot_do_not_count(tmp_path: Path) -> None:
+    for day in (0, 1, 5, 20, 21):
+        for place in range(1, 6):
+            write_on(tmp_path, day, 10 * day + place, keep_log_days=1)
+    assert [content for _, content in found(tmp_path)] == [b"215", b"214", b"213", b"205", b"55", b"15"]
+
+
+def test_a_log_that_is_kept_for_ever_needs_no_older_ones(tmp_path: Path) -> None:
+    for day in range(6):
+        write_on(tmp_path, day, day + 1, keep_log_days=0)
+    assert [content for _, content in found(tmp_path)] == [b"6", b"5", b"4"]
 
 
 def test_a_snapshot_of_what_is_not_answered_yet_is_passed_over(tmp_path: Path) -> None:
