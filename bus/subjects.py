@@ -57,6 +57,8 @@ def md_subject(symbol: str) -> str:
     return f"md.{symbol_token(symbol)}"
 
 
+MD_SUBJECTS: Final = "md.>"
+"""Those of all symbols."""
 MD_SNAPSHOT_SUBJECT: Final = "md-snapshot"
 """Request/reply: the body is a symbol, the reply its book."""
 

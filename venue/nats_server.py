@@ -7,6 +7,9 @@ trying out what is then run on several machines with `nats.embedded = false`.
 Durability is decided here: how soon the server calls fsync for what it has accepted. `durable` and `cluster` call it
 before each acknowledgement, `fast` every 50 ms.
 
+Who connects without a name may do everything, as the venue's own processes do; so the server listens on loopback only.
+Who connects as `feed` may read market data and nothing else.
+
 The server runs Go code on half of the processors: what it does between two syncs is little, and passing it from one
 processor to another costs more than it gains. GOMAXPROCS in the environment says otherwise.
 """
@@ -15,6 +18,7 @@ import asyncio
 import hashlib
 import json
 import os
+import secrets
 import socket
 import sysconfig
 from contextlib import suppress
@@ -24,6 +28,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from bus.subjects import MD_SNAPSHOT_SUBJECT, MD_SUBJECTS
 from configs.consistency import NATS_PORT, ROUTE_PORT_ABOVE
 from configs.loader import Durability, VenueConfig
 from venue.data_directory import (
@@ -37,7 +42,6 @@ from venue.process import StartError
 from venue.supervised_process import ProcessSpec, SupervisorError
 
 SYNC_INTERVALS: Final[dict[Durability, str]] = {"durable": "always", "fast": '"50ms"', "cluster": "always"}
-STREAMS_PER_SHARD: Final = 2
 LOOPBACK: Final = ("127.0.0.1", "localhost")
 
 _PROBE_PAUSE_S: Final = 0.02
@@ -50,6 +54,17 @@ log_file: {log_file}
 log_size_limit: 16MB
 log_max_num: 4
 feature_flags {{ js_ack_fc_v2: false }}   # nats-py reads the acknowledgement subjects of version 1
+authorization {{
+    users: [
+        {{ user: venue, password: {password} }}
+        {{
+            user: {feed_user}
+            password: {feed_user}   # what may be read is public
+            permissions: {{ publish: [{feed_publishes}], subscribe: [{feed_subscribes}] }}
+        }}
+    ]
+}}
+no_auth_user: venue
 {cluster}jetstream {{
     store_dir: {store_dir}
     sync_interval: {sync_interval}
@@ -58,6 +73,10 @@ feature_flags {{ js_ack_fc_v2: false }}   # nats-py reads the acknowledgement su
     limits {{ duplicate_window: "10m" }}
 }}
 """
+FEED_USER: Final = "feed"
+"""User and password of those who may only read market data."""
+_FEED_PUBLISHES: Final = (MD_SNAPSHOT_SUBJECT,)
+_FEED_SUBSCRIBES: Final = (MD_SUBJECTS, f"_INBOX.{FEED_USER}.>")
 _CLUSTER: Final = """\
 cluster {{
     name: outcry
@@ -65,8 +84,9 @@ cluster {{
     routes: [{routes}]
 }}
 """
-_STORE_MARGIN_BYTES: Final = 2 * 1024**3
-"""Room beside the logs, for snapshots."""
+_UNBOUNDED_BYTES: Final = 1 << 60
+"""Each log has a bound of its own. A server that is given less refuses to change any of them, should the directory hold
+logs of more shards, or of a greater `nats.log_max_bytes`, than the configuration has now."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -169,7 +189,11 @@ def _render(config: VenueConfig, addresses: list[Address], place: int, name: str
         log_file=quoted(str(data_dir / SERVER_LOG)),
         store_dir=quoted(str(data_dir)),
         sync_interval=SYNC_INTERVALS[config.durability],
-        max_file_store=config.shards * STREAMS_PER_SHARD * config.nats.log_max_bytes + _STORE_MARGIN_BYTES,
+        max_file_store=_UNBOUNDED_BYTES,
+        password=secrets.token_hex(),  # nobody has to know it
+        feed_user=FEED_USER,
+        feed_publishes=", ".join(map(quoted, _FEED_PUBLISHES)),
+        feed_subscribes=", ".join(map(quoted, _FEED_SUBSCRIBES)),
     )
 
 
