@@ -37,8 +37,8 @@ def contradictions(venue: "Venue") -> Iterator[str]:
     if config.matcher.takeover_after_ms < HEARTBEATS_MIN * config.matcher.heartbeat_ms:
         yield (
             f"matcher.takeover_after_ms = {config.matcher.takeover_after_ms} is less than {HEARTBEATS_MIN} times "
-            f"matcher.heartbeat_ms = {config.matcher.heartbeat_ms}, so a leader would be lost by one late answer; raise "
-            "the first, or lower the second"
+            f"matcher.heartbeat_ms = {config.matcher.heartbeat_ms}, so one late answer would lose a leader; raise the "
+            "first, or lower the second"
         )
     if config.websocket.port and not config.websocket.public and not is_loopback(config.websocket.host):
         yield (
@@ -87,7 +87,7 @@ def _other_ports(config: "VenueConfig") -> Iterator[tuple[str, int]]:
         for place, (replica, shard) in enumerate(matchers):
             whose = f"shard {shard}" if replica == 1 else f"shard {shard}, replica {replica}"
             yield f"the metrics port of {whose}", config.matcher.metrics_port_base + place
-    for each in config.nats.urls:
+    for each in dict.fromkeys(config.nats.urls):
         try:
             url = urlsplit(each)
             port = url.port or NATS_PORT

@@ -16,7 +16,7 @@ from matcher.orders import PRICE_TICKS_MAX
 from matcher.phases import CLOSED, CONTINUOUS, Phase
 from matcher.schedule import Schedule
 
-Currency = Annotated[str, Meta(pattern=r"\A[A-Z0-9]{3,8}\Z")]
+Currency = Annotated[str, Meta(pattern=r"\A[A-Z0-9]{3,8}\Z", description="3 to 8 of A-Z 0-9")]
 _SYMBOL: Final = re.compile(r"[ -{}~]{1,32}")  # printable ASCII without |, which stands for SOH in what people read
 _GROUP: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _UNITS: Final = re.compile(r"tick ([0-9.]+), lot ([0-9.]+)")

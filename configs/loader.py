@@ -42,11 +42,11 @@ Port = Annotated[int, Meta(ge=1, le=65_535)]
 AnyPort = Annotated[int, Meta(ge=0, le=65_535)]
 """0 takes any free one."""
 Count = Annotated[int, Meta(ge=1)]
-Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,32}\Z")]
+Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,32}\Z", description="1 to 32 of A-Z a-z 0-9 _ . -")]
 """A CompID or a firm: fit for a FIX field and for a file name."""
-GatewayId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,32}\Z")]
+GatewayId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,32}\Z", description="1 to 32 of A-Z a-z 0-9 _ -")]
 """Fit for a token of a NATS subject."""
-Password = Annotated[str, Meta(pattern=r"\A[ -~]{1,64}\Z")]
+Password = Annotated[str, Meta(pattern=r"\A[ -~]{1,64}\Z", description="1 to 64 printable ASCII characters")]
 _FOLLOWED: Final = frozenset(("firms", "gateway.throttle", "instruments", "trading_day_end"))
 
 
@@ -438,11 +438,13 @@ def _different_keys(old: msgspec.Struct, new: msgspec.Struct) -> Iterator[str]:
 
 def _read(path: Path, shape: Any) -> Any:
     try:
-        with path.open("rb") as file:
-            return msgspec.convert(tomllib.load(file), shape)
+        with path.open("rb") as opened:
+            file = tomllib.load(opened)
+        return msgspec.convert(file, shape)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {told(error, shape)}; see the commented configs/one-machine.toml") from error
+        example = "instruments.toml" if shape is InstrumentsFile else "one-machine.toml"
+        raise ConfigError(f"{path}: {told(error, shape, file)}; see the commented configs/{example}") from error

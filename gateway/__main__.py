@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from bus.connection import Bus, BusError
+from bus.reader import LogGap
 from bus.streams import ForeignStream
 from configs.loader import Venue
 from gateway.executions import ExecutionsBroken
@@ -45,7 +46,8 @@ def main(argv: list[str] | None = None) -> int:
         finally:
             await bus.close()
 
-    return run("gateway", live, refusals=(EngineError, ExecutionsBroken, ForeignStream), outages=(BusError,))
+    name = f"gateway-{options.id}" if options.id else "gateway"
+    return run(name, live, refusals=(EngineError, ExecutionsBroken, ForeignStream, LogGap), outages=(BusError,))
 
 
 async def _serve(

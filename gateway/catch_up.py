@@ -3,7 +3,9 @@ What one session missed: the answers in EXEC between its sent mark and where the
 
 A session that comes here while the gateway runs was left behind at its mark, some way back in EXEC of every shard. Its
 answers are read again from there, for it alone, by a reader of its own for each shard, until that one has reached the
-gateway's: from that record on the gateway's reader has the session's answers too, and there is no gap and no repeat.
+gateway's, and what was the end of EXEC when the session came: up to there it may have been sent to by the gateway where
+it was, which may have been ahead of this one. From that record on the gateway's reader has the session's answers too,
+and there is no gap and no repeat.
 """
 
 import asyncio
@@ -19,8 +21,20 @@ Bodies = Callable[[int, LogMessage], list[str]]
 """Shard and record of EXEC -> the session's reports in it."""
 
 
+class Held:
+    """In place of a catch-up that cannot begin yet: all is its to deliver."""
+
+    def takes(self, _shard: int, _exec_seq: int) -> bool:
+        """See `CatchUp.takes`."""
+        return True
+
+
 class CatchUp:
-    """Brings one session up to where the gateway is; its client is not connected meanwhile."""
+    """
+    Brings one session up to where the gateway is.
+
+    Its client is not connected meanwhile, unless it is a drop copy whose numbers began anew.
+    """
 
     def __init__(
         self,
@@ -30,6 +44,7 @@ class CatchUp:
         bodies_of: Bodies,
         deliver: Callable[[list[str]], None],
         positions: list[int],
+        ends: list[int],
     ) -> None:
         """
         Args:
@@ -38,12 +53,14 @@ class CatchUp:
             bodies_of: Renders.
             deliver: Called with what it missed, in order.
             positions: By shard, the last EXEC record that the gateway's reader has handed over; changes as it goes on.
+            ends: By shard, an end of EXEC since the session is here: no other gateway sent it anything beyond.
         """
         self._bus = bus
         self._already_sent = already_sent
         self._bodies_of = bodies_of
         self._deliver = deliver
         self._positions = positions
+        self._ends = ends
         self._read = list(already_sent.positions)
         self._joined = [False] * len(positions)
         self._all_joined = asyncio.Event()
@@ -80,14 +97,18 @@ class CatchUp:
             if self._joined[shard]:
                 break  # the gateway's reader has it
             bodies = self._bodies_of(shard, message)
-            missed += [body for body in bodies if not self._already_sent.claims(shard, message.seq, body)]
+            missed += [
+                self._already_sent.to_send(shard, message.seq, body)
+                for body in bodies
+                if not self._already_sent.claims(shard, message.seq, body)
+            ]
             self._read[shard] = message.seq
             self._join(shard)
         if missed:
             self._deliver(missed)
 
     def _join(self, shard: int) -> None:
-        if self._read[shard] >= self._positions[shard]:
+        if self._read[shard] >= max(self._positions[shard], self._ends[shard]):
             self._joined[shard] = True
             if all(self._joined):
                 self._all_joined.set()

@@ -7,25 +7,27 @@ answer are durable. Positions and marks (`sent_marks`) make a restarted gateway 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import structlog
 
 from bus import background
 from bus.connection import Bus
 from bus.reader import LogMessage, LogReader
 from bus.records import RecordError, decode_events, decode_exec
-from bus.streams import last_seq
+from bus.streams import LogState, log_state
 from bus.subjects import exec_stream
 from gateway import sent_marks
-from gateway.catch_up import CatchUp
+from gateway.catch_up import CatchUp, Held
+from gateway.drop_copy import DropCopies
 from gateway.fix_outbound import Report, ReportError, Reports
+from gateway.mark_keeper import MarkKeeper
 from gateway.metrics import GatewayMetrics
-from gateway.sent_marks import AlreadySent, SentMark
+from gateway.readings import Readings
+from gateway.sent_marks import AlreadySent, SentMark, skip_trimmed
 from matcher.events import Event, GatewayAdmitted, InstrumentDefined, SessionMark
 from matcher.instruments import Instrument
 from sessions.port import Engine
@@ -45,13 +47,6 @@ class ExecutionsBroken(Exception):
     """EXEC cannot be read on; the message names stream and sequence, and says what to do."""
 
 
-class _Candidate(msgspec.Struct, frozen=True):
-    """A mark that holds once the session has stored everything that was handed to it by then."""
-
-    mark: SentMark
-    handed: int
-
-
 class Executions:
     """Reads EXEC of every shard and hands reports to the engine."""
 
@@ -69,42 +64,65 @@ class Executions:
         metrics: GatewayMetrics,
         on_defined: Callable[[Instrument], None] = lambda _instrument: None,
         on_answered: Callable[[int, int], None] = lambda _shard, _input_seq: None,
+        copies: DropCopies | None = None,
+        drop_copies: Iterable[str] = (),
     ) -> None:
         self._bus = bus
         self._engine = engine
         self._reports = reports
         self._gateway_id = gateway_id
         self._boot = boot
-        self._marks_path = marks_path
         self._metrics = metrics
         self._on_defined = on_defined
         self._on_answered = on_answered
-        self._marks = sent_marks.load(marks_path, gateway_id, shards)
-        self._candidates: dict[str, _Candidate] = {}
-        self._sessions = list(sessions)
+        marks = sent_marks.load(marks_path, gateway_id, shards)
+        self._copies = copies or DropCopies(reports)
+        known_readers = (each for each in drop_copies if each in marks or engine.next_outbound(each) > 1)
+        self._sessions = [*sessions, *known_readers]
         self._epochs = {session_id: engine.epoch(session_id) for session_id in self._sessions}
         self._handed = dict.fromkeys(self._sessions, 0)
+        self._positions = [0] * shards
+        self._readings = Readings(engine, self._positions, self._handed)
+        self._marks = MarkKeeper(
+            marks,
+            engine,
+            self._readings,
+            positions=self._positions,
+            handed=self._handed,
+            store=partial(sent_marks.store, marks_path, gateway_id, boot=boot),
+        )
+        self._marks_path = marks_path
+        self._followed = self._readings.by_session
+        for session_id in self._sessions:
+            self._begin_reading(session_id)
         self._already_sent = {
-            session_id: AlreadySent(engine, session_id, self._marks.get(session_id), shards)
+            session_id: AlreadySent(engine, session_id, self._marks.of.get(session_id), shards)
             for session_id in self._sessions
         }
-        self._positions = [
-            min((sent.positions[shard] for sent in self._already_sent.values()), default=0) for shard in range(shards)
-        ]
         self._recovering = [True] * shards
-        self._readers = [
-            LogReader(
-                bus,
-                stream=exec_stream(shard),
-                start_seq=self._positions[shard] + 1,
-                on_messages=partial(self._on_messages, shard),
-            )
-            for shard in range(shards)
-        ]
+        self._readers: list[LogReader] = []
         self._admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._session_marks: dict[str, SessionMark] = {}
         self._marking: asyncio.Task[None] | None = None
-        self._catching_up: dict[str, CatchUp] = {}
+        self._catching_up: dict[str, CatchUp | Held] = {}
+        self._rewinding: dict[str, asyncio.Task[None]] = {}
+        self.on_events: Callable[[int, list[tuple[int, list[Event]]]], None] | None = None
+        """Told of a shard's records of EXEC when their reports are sent: sequence and events of each."""
+
+    @property
+    def positions(self) -> list[int]:
+        """By shard: the last record of EXEC that was handed over."""
+        return self._positions
+
+    @property
+    def sessions(self) -> list[str]:
+        """The sessions that are here and have all that they missed."""
+        return self._sessions
+
+    @property
+    def stored_marks(self) -> Mapping[str, SentMark]:
+        """By session: the marks that are on file."""
+        return self._marks.stored
 
     async def recover(self) -> dict[str, SessionMark]:
         """
@@ -116,22 +134,39 @@ class Executions:
         Raises:
             ExecutionsBroken: The marks are of another log.
         """
-        await self._check_positions()
-        for reader in self._readers:
+        for shard, state in enumerate(await self._log_states()):
+            self._begin_at_marks(shard, state)
+        for shard, position in enumerate(self._positions):
+            reader = LogReader(
+                self._bus,
+                stream=exec_stream(shard),
+                start_seq=position + 1,
+                on_messages=partial(self._on_messages, shard),
+            )
+            self._readers.append(reader)
             await reader.start()
         await self._until_admitted()
         self._already_sent.clear()
-        self._store_marks(self._next_marks())  # this life is on file before it takes a request
+        self._marks.store(self._next_marks())  # this life is on file before it takes a request
         self._marking = background.start(self._mark_for_ever(), name="sent marks")
         return self._session_marks
 
-    async def _check_positions(self) -> None:
-        for shard, position in enumerate(self._positions):
-            if position > (end := await last_seq(self._bus, exec_stream(shard))):
-                raise ExecutionsBroken(
-                    f"{self._marks_path} is at {exec_stream(shard)} sequence {position}, but that log ends at {end}: "
-                    "it is another log; restore the one that belongs to it, or begin with an empty data directory"
-                )
+    async def _log_states(self) -> list[LogState]:
+        return [await log_state(self._bus, exec_stream(shard)) for shard in range(len(self._positions))]
+
+    def _begin_at_marks(self, shard: int, state: LogState) -> None:
+        """Begin where the session is that was sent least, or where the log begins."""
+        for session_id, sent in self._already_sent.items():
+            skip_trimmed(session_id, sent, shard, state)
+        position = min((sent.positions[shard] for sent in self._already_sent.values()), default=state.first_seq - 1)
+        if position > state.last_seq:
+            raise ExecutionsBroken(
+                f"{self._marks_path} is at {exec_stream(shard)} sequence {position}, but that log ends at "
+                f"{state.last_seq}: it is another log; restore the one that belongs to it, or begin with an empty data "
+                "directory"
+            )
+        self._positions[shard] = position
+        self._readings.note_end(shard, state.last_seq)
 
     async def _until_admitted(self) -> None:
         while not self._admitted.done():
@@ -144,26 +179,75 @@ class Executions:
         """End reading; `close` writes the last marks when the engine has stopped."""
         for reader in self._readers:
             await reader.stop()
+        for rewinding in self._rewinding.values():
+            rewinding.cancel()
+        await asyncio.gather(*self._rewinding.values(), return_exceptions=True)
         if self._marking is not None:
             self._marking.cancel()
             await asyncio.gather(self._marking, return_exceptions=True)
-        self._choose_candidates(self._sessions)
+        self._marks.choose(self._sessions)
 
     def close(self) -> None:
         """Write the marks of a clean end: the engine has stopped, and stored all that it was given."""
-        self._promote_candidates(self._sessions)
-        self._store_marks(dict(self._marks))
+        self._marks.promote(self._sessions)
+        self._marks.store()
 
     def note_numbers(self, session_id: str) -> None:
         """Look whether the session's numbers began anew: its store then holds none of what was sent before."""
         epoch = self._engine.epoch(session_id)
-        if epoch == self._epochs.get(session_id) or session_id in self._catching_up:
-            return  # while it catches up, its mark stays behind
+        if epoch == self._epochs.get(session_id):
+            return
+        if session_id in self._followed:
+            self._rewind(session_id, epoch)
+            return
+        if session_id in self._catching_up:
+            return  # its mark stays behind meanwhile
         self._epochs[session_id] = epoch
-        mark = SentMark(epoch, 1, list(self._positions))
-        self._candidates[session_id] = _Candidate(mark, self._handed[session_id])
-        self._promote_candidates([session_id])
-        self._store_marks(dict(self._marks))
+        self._marks.choose([session_id], next_msg_seq_num=1)
+        self._marks.promote([session_id])
+        self._marks.store()
+
+    def follow(self, session_id: str) -> None:
+        """A drop copy has logged on: for the first time, and gets all copies from now on; or it goes on."""
+        if session_id in self._handed:
+            self._readings.forget_question(session_id)
+            self.note_numbers(session_id)
+            return
+        epoch = self._epochs[session_id] = self._engine.epoch(session_id)
+        self._handed[session_id] = 0
+        self._readings.begin(session_id, None)
+        self._marks.put(session_id, self._readings.marked(session_id, SentMark(epoch, 1, list(self._positions))))
+        self._sessions.append(session_id)
+        self._marks.store()
+
+    def _begin_reading(self, session_id: str) -> None:
+        """Go on with a session from its mark, if it is a drop copy."""
+        if session_id in self._copies.readers:
+            mark = self._readings.begin(session_id, self._marks.of.get(session_id))
+            if mark is not None:
+                self._marks.put(session_id, mark)
+
+    def _rewind(self, session_id: str, epoch: int) -> None:
+        """A drop copy's numbers began anew: it goes on from where its client has surely read."""
+        self._epochs[session_id] = epoch
+        self._marks.put(session_id, self._readings.rewound(session_id))
+        self._marks.store()
+        if session_id in self._sessions:
+            self._sessions.remove(session_id)
+        if session_id in self._rewinding:
+            self._rewinding[session_id].cancel()
+        self._catching_up[session_id] = Held()
+        self._rewinding[session_id] = background.start(self._go_back(session_id), name=f"rewind {session_id}")
+
+    async def _go_back(self, session_id: str) -> None:
+        while self._engine.outbound_waiting(session_id):  # noqa: ASYNC110 - until its store has what was handed over
+            await asyncio.sleep(JOIN_LOOK_S)
+        log_states = await self._log_states()
+        if self._rewinding.get(session_id) is not asyncio.current_task():
+            return  # they began anew once more
+        await self._catch_up(session_id, self._marks.of[session_id], log_states)
+        if self._rewinding.get(session_id) is asyncio.current_task():
+            del self._rewinding[session_id]
 
     async def fetch(self, session_id: str, *, is_new: bool, gateway_ids: Iterable[str] = ()) -> None:
         """
@@ -174,44 +258,75 @@ class Executions:
             is_new: No shard has ever seen it, so there is nothing to miss.
             gateway_ids: Other gateways, where it may have been since it was here.
         """
+        log_states = await self._log_states()
         if session_id in self._handed:
             return
         shards = len(self._positions)
-        mark = self._marks.get(session_id)
+        mark = self._marks.of.get(session_id)
         for gateway_id in gateway_ids:
             theirs = sent_marks.load(sent_marks.path_of(self._marks_path.parent, gateway_id), gateway_id, shards)
             mark = sent_marks.later(mark, theirs.get(session_id))
         if mark is None and is_new:
             mark = SentMark(self._engine.epoch(session_id), 1, list(self._positions))
+        if mark is None and session_id in self._copies.readers:
+            return  # it begins with its first Logon: `follow`
         if mark is not None:
-            self._marks[session_id] = mark
-        catch_up = self._catching_up[session_id] = CatchUp(
-            self._bus,
-            already_sent=AlreadySent(self._engine, session_id, mark, shards),
-            bodies_of=partial(self._bodies_of, session_id),
-            deliver=partial(self._deliver, session_id),
-            positions=self._positions,
-        )
+            self._marks.put(session_id, mark)
+        self._begin_reading(session_id)
         self._epochs[session_id] = self._engine.epoch(session_id)
         self._handed[session_id] = 0
+        await self._catch_up(session_id, self._marks.of.get(session_id), log_states)
+
+    async def _catch_up(self, session_id: str, mark: SentMark | None, log_states: Sequence[LogState]) -> None:
+        """Send a session what it missed; from then on it is sent what is read."""
+        already_sent = AlreadySent(self._engine, session_id, mark, len(self._positions))
+        for shard, state in enumerate(log_states):
+            skip_trimmed(session_id, already_sent, shard, state)
+        catch_up = self._catching_up[session_id] = CatchUp(
+            self._bus,
+            already_sent=already_sent,
+            bodies_of=partial(self._bodies_of, session_id),
+            deliver=lambda bodies: self._deliver_missed(session_id, catch_up, bodies),
+            positions=self._positions,
+            ends=[state.last_seq for state in log_states],
+        )
         await catch_up.run()
         # Where it was ahead of our reader, that one is about to get there.
         while any(catch_up.takes(shard, position + 1) for shard, position in enumerate(self._positions)):  # noqa: ASYNC110
             await asyncio.sleep(JOIN_LOOK_S)
-        del self._catching_up[session_id]
-        self._sessions.append(session_id)
+        if self._catching_up.get(session_id) is catch_up:
+            del self._catching_up[session_id]
+            self._sessions.append(session_id)
+
+    def _deliver_missed(self, session_id: str, catch_up: CatchUp, bodies: list[str]) -> None:
+        if self._catching_up.get(session_id) is catch_up:  # else its numbers began anew, and another one has begun
+            self._deliver(session_id, bodies)
+
+    async def stop_copying(self, session_id: str) -> None:
+        """A drop copy is not configured any more; should it return, it goes on from where it stopped (`fetch`)."""
+        while session_id in self._rewinding:
+            await asyncio.wait([self._rewinding[session_id]])
+        self.leave(session_id)
+
+    def is_rewinding(self, session_id: str) -> bool:
+        """Whether a drop copy is being sent again what it may not have read."""
+        return session_id in self._rewinding
 
     def leave(self, session_id: str) -> None:
-        """Send a session nothing more: another gateway takes it from where its mark stands, which is on file then."""
+        """Send a session nothing more: it goes on, here or elsewhere, from where its mark stands, on file then."""
+        if session_id not in self._sessions:
+            return  # a drop copy that has never logged on
         self._sessions.remove(session_id)
-        self._candidates.pop(session_id, None)
-        number = self._engine.next_outbound(session_id)
-        self._marks[session_id] = SentMark(self._engine.epoch(session_id), number, list(self._positions))
+        self._marks.put(session_id, self._marks.now(session_id))
+        self._readings.end(session_id)
         del self._handed[session_id]
-        self._store_marks(dict(self._marks))
+        self._marks.store()
 
     def _bodies_of(self, session_id: str, shard: int, message: LogMessage) -> list[str]:
         """One session's reports in a record."""
+        if session_id in self._followed:
+            copies = [self._copies.of_reader(session_id, event, shard) for event in self._events(shard, message)]
+            return [body for body in copies if body is not None]
         return [
             body
             for event in self._events(shard, message)
@@ -226,7 +341,7 @@ class Executions:
 
     def write_marks(self) -> None:
         """Take one turn: write what holds by now, and note what may hold at the next turn."""
-        self._store_marks(self._next_marks())
+        self._marks.store(self._next_marks())
 
     async def _mark_for_ever(self) -> None:
         """
@@ -236,46 +351,31 @@ class Executions:
         """
         while True:
             await asyncio.sleep(MARK_INTERVAL_S)
-            await asyncio.to_thread(self._store_marks, self._next_marks())
+            self._readings.look(self._sessions)
+            await asyncio.to_thread(self._marks.store, self._next_marks())
 
     def _next_marks(self) -> dict[str, SentMark]:
-        self._promote_candidates(self._sessions)
-        self._choose_candidates(set(self._sessions) - self._candidates.keys())
-        return dict(self._marks)
-
-    def _choose_candidates(self, session_ids: Iterable[str]) -> None:
-        for session_id in session_ids:
-            epoch, number = self._engine.epoch(session_id), self._engine.next_outbound(session_id)
-            mark = SentMark(epoch, number, list(self._positions))
-            self._candidates[session_id] = _Candidate(mark, self._handed[session_id])
-
-    def _promote_candidates(self, session_ids: Iterable[str]) -> None:
-        for session_id in session_ids:
-            candidate = self._candidates.get(session_id)
-            stored = self._handed[session_id] - self._engine.outbound_waiting(session_id)
-            if candidate is not None and stored >= candidate.handed:
-                self._marks[session_id] = candidate.mark
-                del self._candidates[session_id]
-
-    def _store_marks(self, marks: dict[str, SentMark]) -> None:
-        try:
-            sent_marks.store(self._marks_path, self._gateway_id, marks, boot=self._boot)
-        except OSError as error:
-            log.error("sent_marks_not_written", path=str(self._marks_path), reason=error.strerror)
+        for session_id in list(self._followed):
+            self.note_numbers(session_id)  # they may begin anew while it is up and says nothing
+        return self._marks.turn(self._sessions)
 
     def _on_messages(self, shard: int, messages: list[LogMessage]) -> None:
         outbox: dict[str, list[str]] = {}
+        taken = []
         for message in messages:
-            self._take(shard, message, outbox)
+            taken.append((message.seq, self._take(shard, message, outbox)))
             self._positions[shard] = message.seq
         for session_id, bodies in outbox.items():
             self._deliver(session_id, bodies)
+        if self.on_events is not None:
+            self.on_events(shard, taken)
         self._metrics.exec_lag.labels(str(shard)).set(messages[-1].pending)
 
-    def _take(self, shard: int, message: LogMessage, outbox: dict[str, list[str]]) -> None:
+    def _take(self, shard: int, message: LogMessage, outbox: dict[str, list[str]]) -> list[Event]:
         now_ns = time.time_ns()
         recovering = self._recovering[shard]
-        for event in self._events(shard, message):
+        events = self._events(shard, message)
+        for event in events:
             if type(event) is GatewayAdmitted:
                 self._on_admitted(shard, event)
                 continue
@@ -290,6 +390,21 @@ class Executions:
                 elif not (recovering and self._already_sent[session_id].claims(shard, message.seq, body)):
                     outbox.setdefault(session_id, []).append(body)
                     self._metrics.count_answer(event, now_ns)
+            if self._followed:
+                self._copy(shard, message.seq, event, outbox)
+        return events
+
+    def _copy(self, shard: int, exec_seq: int, event: Event, outbox: dict[str, list[str]]) -> None:
+        """Give an event's copies to the drop copies that get one, but to those that have it."""
+        for session_id, body in self._copies.of(event, shard):
+            if session_id not in self._followed:
+                continue  # it is at another gateway, or has never logged on
+            if (behind := self._catching_up.get(session_id)) is not None and behind.takes(shard, exec_seq):
+                continue
+            if not self._recovering[shard]:
+                outbox.setdefault(session_id, []).append(body)
+            elif not (already_sent := self._already_sent[session_id]).claims(shard, exec_seq, body):
+                outbox.setdefault(session_id, []).append(already_sent.to_send(shard, exec_seq, body))
 
     def _events(self, shard: int, message: LogMessage) -> list[Event]:
         try:
@@ -297,13 +412,13 @@ class Executions:
             self._on_answered(shard, record.last_input_seq)
             return decode_events(record)
         except RecordError as error:
-            raise ExecutionsBroken(f"{exec_stream(shard)} sequence {message.seq}: {error}") from error
+            raise _broken(shard, message.seq, error) from error
 
     def _render(self, shard: int, exec_seq: int, event: Event) -> list[Report]:
         try:
             return self._reports.render(event, shard=shard)
         except ReportError as error:
-            raise ExecutionsBroken(f"{exec_stream(shard)} sequence {exec_seq}: {error}") from error
+            raise _broken(shard, exec_seq, error) from error
 
     def _on_admitted(self, shard: int, event: GatewayAdmitted) -> None:
         if event.gateway_id != self._gateway_id or event.boot != self._boot:
@@ -315,6 +430,10 @@ class Executions:
                 self._session_marks[mark.session_id] = mark
         if not any(self._recovering) and not self._admitted.done():
             self._admitted.set_result(None)
+
+
+def _broken(shard: int, exec_seq: int, error: Exception) -> ExecutionsBroken:
+    return ExecutionsBroken(f"{exec_stream(shard)} sequence {exec_seq}: {error}")
 
 
 def _place(mark: SessionMark) -> tuple[int, int]:

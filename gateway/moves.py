@@ -123,6 +123,8 @@ class SessionMoves:
             await self._take(account)
             if account.kind == "orders":
                 await self._take_over(account)
+            elif account.kind == "dropcopy":
+                await self._executions.fetch(session_id, is_new=False, gateway_ids=self._others)
         except (BusError, EngineError, TimeoutError, _KeptError) as error:
             reason = str(error) or "another gateway has it, and does not answer"
             log.warning("session_not_fetched", session=session_id, reason=reason)
@@ -205,7 +207,7 @@ class SessionMoves:
         """Give a session up if its client is not connected, and all that concerns it is where others find it."""
         if session_id in self._engine.sessions_up:
             return False
-        if self._accounts.get(session_id).kind == "orders":
+        if self._accounts.get(session_id).kind != "marketdata":
             try:
                 async with asyncio.timeout(SETTLE_PATIENCE_S):
                     while not self._is_settled(session_id):  # noqa: ASYNC110 - no event for each request and report
@@ -221,5 +223,7 @@ class SessionMoves:
         return False
 
     def _is_settled(self, session_id: str) -> bool:
-        is_logged = self._order_entry.progress[session_id].is_settled
-        return is_logged and not self._engine.outbound_waiting(session_id)
+        progress = self._order_entry.progress.get(session_id)
+        is_logged = progress is None or progress.is_settled
+        is_sent = not self._executions.is_rewinding(session_id) and not self._engine.outbound_waiting(session_id)
+        return is_logged and is_sent

@@ -39,6 +39,7 @@ class Reload:
         executions: Executions,
         marks: Mapping[str, SessionMark],
         traded: Mapping[str, Instrument],
+        on_sessions: Callable[[Accounts, Venue], None] = lambda _accounts, _venue: None,
     ) -> None:
         """
         Args:
@@ -49,6 +50,7 @@ class Reload:
             executions: Sends their reports.
             marks: See `Executions.recover`.
             traded: The instruments that are traded now, by symbol.
+            on_sessions: Told of all accounts, and of the venue, when sessions may have changed.
         """
         self._venue = venue
         self._accounts = Accounts(venue)
@@ -58,6 +60,7 @@ class Reload:
         self._executions = executions
         self._marks = marks
         self._traded = traded
+        self._on_sessions = on_sessions
         order_entry.throttle(venue.throttles())
 
     async def keep(self, wanted: asyncio.Event) -> None:
@@ -79,6 +82,7 @@ class Reload:
         changes = self._accounts.changes_to(Accounts(venue))
         if isinstance(self._engine, FlexibleEngine):
             await self._change_sessions(self._engine, changes, homes=venue.home_sessions())
+            self._on_sessions(self._accounts, venue)
         else:
             fixed += [
                 f"session {name} (QuickFIX)" for name in _names([*changes.added, *changes.removed, *changes.changed])
@@ -93,6 +97,8 @@ class Reload:
         for account in changes.removed:
             engine.remove_session(account.key.session_id)
             self._accounts.remove(account.key.session_id)
+            if account.kind == "dropcopy":
+                await self._executions.stop_copying(account.key.session_id)
         for account in changes.changed:
             engine.change_session(account)
             self._accounts.add(account)
@@ -116,6 +122,9 @@ class Reload:
             log.error("session_not_added", session=session_id, reason=str(error))
             return False
         self._accounts.add(account)
+        if account.kind == "dropcopy" and is_home:
+            self._on_sessions(self._accounts, self._venue)
+            await self._executions.fetch(session_id, is_new=False)
         if account.kind == "orders" and is_home:
             is_new = session_id not in self._order_entry.progress
             self._order_entry.add_session(account)

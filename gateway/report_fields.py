@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.fix_fields import remember
+from gateway.fix_fields import ECHO_CHARS_MAX, printable, remember
 from gateway.reports import DIALECTS, Dialect
 from matcher.events import PrivateEvent
 from matcher.instruments import Instrument
@@ -24,6 +24,9 @@ UNDISCLOSED_SIDE: Final = "7"
 """Side(54) of a refusal whose request had none that FIX knows."""
 NO_SYMBOL: Final = "[N/A]"
 """Symbol(55) of a refusal whose request had none; FIX's own word for it."""
+
+POSS_RESEND: Final = "97=Y"
+"""PossResend: the client may have got this under another MsgSeqNum(34)."""
 
 _DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,18})?")
 
@@ -145,6 +148,17 @@ def decimal_field(tag: str, value: str) -> str:
 def enum_field(tag: str, value: str, allowed: frozenset[str]) -> str:
     """A value that a client sent, left out if FIX does not have it."""
     return f"{tag}={value}\x01" if value in allowed else ""
+
+
+def report_text(value: str) -> str:
+    """What a client sent, fit to be echoed: printable ASCII of at most `ECHO_CHARS_MAX` characters."""
+    return printable(value)[:ECHO_CHARS_MAX]
+
+
+def possible_resend(body: str) -> str:
+    """A body whose message says PossResend(97)=Y, which is a field of the header."""
+    head, _, rest = body.partition(SOH)
+    return f"{head}\x01{POSS_RESEND}\x01{rest}"
 
 
 def with_fields(body: str, more: Mapping[str, str]) -> str:

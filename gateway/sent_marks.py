@@ -18,6 +18,9 @@ from typing import Final
 import msgspec
 import structlog
 
+from bus.streams import LogState
+from bus.subjects import exec_stream
+from gateway.report_fields import POSS_RESEND, possible_resend
 from sessions.port import Engine
 from venue import durable_file
 
@@ -26,13 +29,22 @@ log = structlog.get_logger()
 _VERSION: Final = 1
 
 
-class SentMark(msgspec.Struct, frozen=True):
+class SentMark(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where one session stood."""
 
     session_epoch: int
     next_msg_seq_num: int
     positions: list[int]
     """By shard: the last EXEC record of which every answer for this session is stored."""
+    read_positions: list[int] = []
+    """Of a drop copy, by shard: its client has surely read everything up to this EXEC record (`readings`)."""
+    doubtful_positions: list[int] = []
+    """Of a drop copy, by shard: up to here it may have read what it gets since its numbers began anew."""
+
+    @property
+    def needed_positions(self) -> list[int]:
+        """By shard: the session asks for no EXEC record up to this one, whatever happens to it."""
+        return [min(pair) for pair in zip(self.positions, self.read_positions or self.positions, strict=True)]
 
 
 class _MarksFile(msgspec.Struct, frozen=True):
@@ -92,9 +104,23 @@ class AlreadySent:
 
     def __init__(self, engine: Engine, session_id: str, mark: SentMark | None, shards: int) -> None:
         known = mark is not None and mark.session_epoch == engine.epoch(session_id)
-        self.positions = mark.positions if mark is not None else [0] * shards
+        self.positions = list(mark.positions) if mark is not None else [0] * shards
+        self._is_marked = mark is not None
         begin = mark.next_msg_seq_num if mark is not None and known else 1
+        self._doubtful = mark.doubtful_positions if mark is not None else []
         self._bodies = Counter(comparable(body) for _, body in engine.sent_bodies(session_id, begin))
+
+    def skip_trimmed(self, shard: int, first_seq: int) -> bool:
+        """
+        Go on where EXEC begins, if that is behind the position.
+
+        Returns:
+            Whether answers may be missing: a session without a mark is new, or was sent what no log has any more.
+        """
+        if self.positions[shard] + 1 >= first_seq:
+            return False
+        self.positions[shard] = first_seq - 1
+        return self._is_marked
 
     def claims(self, shard: int, exec_seq: int, body: str) -> bool:
         """Whether this answer was sent already; each stored message speaks for one answer."""
@@ -106,7 +132,24 @@ class AlreadySent:
         self._bodies[key] -= 1
         return True
 
+    def to_send(self, shard: int, exec_seq: int, body: str) -> str:
+        """An answer that was not sent in this epoch, as it is sent now: it says so if an earlier one may have it."""
+        return possible_resend(body) if self._doubtful and exec_seq <= self._doubtful[shard] else body
+
+
+def skip_trimmed(session_id: str, sent: AlreadySent, shard: int, state: LogState) -> None:
+    """Go on where the log begins with a session that needs what is not there any more, and tell of it."""
+    missed_seq = sent.positions[shard] + 1
+    if sent.skip_trimmed(shard, state.first_seq):
+        log.error(
+            "reports_trimmed",
+            session=session_id,
+            reason=f"{exec_stream(shard)} was trimmed and begins at sequence {state.first_seq}, but this session needs "
+            f"it from {missed_seq} on: it was not configured for so long, or the marks are an old backup's; reports in "
+            "between are lost, and its client should ask for its orders by OrderMassStatusRequest(AF)",
+        )
+
 
 def comparable(body: str) -> tuple[str, ...]:
-    """A body's fields, sorted: an engine's store may keep them in another order."""
-    return tuple(sorted(body.split("\x01")))
+    """A body's fields, sorted: an engine's store may keep them in another order, and PossResend(97) not at all."""
+    return tuple(sorted(field for field in body.split("\x01") if field != POSS_RESEND))

@@ -10,25 +10,32 @@ does it open its door.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 from bus import background
 from bus.connection import Bus
-from bus.streams import ensure_shard
+from bus.places import Teller, gateway_reader
+from bus.streams import check_units, ensure_shard
 from configs.loader import Venue
 from gateway import definitions
+from gateway.drop_copy import DropCopies
+from gateway.drop_copy_desk import DropCopyDesk
 from gateway.executions import Executions
 from gateway.fix_inbound import Inbound
 from gateway.fix_outbound import Reports
+from gateway.log_places import LogPlaces
 from gateway.log_watch import LogWatch
 from gateway.metrics import GatewayMetrics
 from gateway.moves import SessionMoves
 from gateway.order_entry import OrderEntry
 from gateway.reload import Reload, resume
+from gateway.replay import Replayer
 from gateway.sent_marks import next_boot, path_of
 from gateway.sequencer import Sequencer
+from gateway.trade_capture import TradeCapture
+from gateway.trading_days import TradingDays
 from marketdata.client import BookReader
 from marketdata.fix_feed import FixFeed
 from marketdata.metrics import FeedMetrics
@@ -74,11 +81,22 @@ class Gateway:
         self._order_entry = OrderEntry(self._inbound, self._sequencer, accounts, self._metrics)
         self._feed = FixFeed(self._send, venue, FeedMetrics(), now_ns=time.time_ns)
         # It reads no book yet: the feed names each symbol that a session subscribes to.
-        self._books = BookReader(bus, (), self._feed.on_change)
+        self._books = BookReader(bus, (), self._feed.on_change, with_orders=True)
         self._feed.attach(self._books)
-        self._engine = open_engine({"orders": self._order_entry, "marketdata": self._feed})
-        moves, sends_orders = self._engine.moves, self._order_entry.progress
-        self._here = [session_id for session_id in sends_orders if moves is None or session_id in moves]
+        self._copies = DropCopies(self._reports)
+        self._copies.follow(accounts, venue.owners)
+        self._trades = TradeCapture(
+            self._copies,
+            venue.instruments,
+            TradingDays(venue),
+            shards=config.shards,
+            owners=venue.owners,
+            send=self._send,
+            now_ns=time.time_ns,
+        )
+        self._desk = DropCopyDesk(self._copies, self._trades, shards=config.shards, send=self._send)
+        self._engine = open_engine({"orders": self._order_entry, "marketdata": self._feed, "dropcopy": self._desk})
+        self._here = self._those_here(self._order_entry.progress)
         self._executions = Executions(
             bus,
             self._engine,
@@ -91,7 +109,17 @@ class Gateway:
             metrics=self._metrics,
             on_defined=self._define,
             on_answered=self._sequencer.note_answered,
+            copies=self._copies,
+            drop_copies=self._those_here(self._copies.readers),
         )
+        self._executions.on_events = self._trades.on_events
+        self._desk.follow = self._executions.follow
+        self._replayer = Replayer(
+            bus, self._executions.positions, send=self._send, sessions_up=lambda: self._engine.sessions_up
+        )
+        self._desk.attach(self._replayer)
+        places = LogPlaces(venue, accounts, self._executions, data_dir)
+        self._places = Teller(bus, gateway_reader(config.gateway.id), places.places)
         self._order_entry.note_numbers = self._executions.note_numbers
         self._order_entry.log_out = self._engine.log_out
         self._watch = LogWatch(
@@ -122,17 +150,18 @@ class Gateway:
         Raises:
             BusError: JetStream does not answer.
             ExecutionsBroken: The marks are of another log, or EXEC cannot be read.
-            ForeignStream: The streams are another venue's.
+            ForeignStream: The streams are another venue's, or were written with other units or on other shards.
         """
         config = self._venue.config
+        units = [self._venue.units_of(shard) for shard in range(config.shards)]
+        await check_units(self._bus, units)
         for shard in range(config.shards):
             await ensure_shard(
                 self._bus,
                 shard,
                 max_bytes=config.nats.log_max_bytes,
                 replicas=config.replicas,
-                units=self._venue.units_of(shard),
-                elsewhere=self._venue.symbols_elsewhere(shard),
+                units=units[shard],
             )
         exec_ends = await definitions.ends(self._bus, config.shards)
         self._sequencer.announce(config.gateway.id, self._boot)
@@ -161,6 +190,7 @@ class Gateway:
             executions=self._executions,
             marks=self._session_marks,
             traded=self._traded,
+            on_sessions=self._follow,
         )
         if self._engine.moves is not None:
             await self._moves.start(self._engine.moves)
@@ -170,6 +200,8 @@ class Gateway:
         self._tasks = [
             background.start(reload.keep(reload_wanted), name="reload"),
             background.start(self._watch.keep(), name="log watch"),
+            background.start(self._replayer.keep(), name="replay"),
+            background.start(self._places.keep(), name="places"),
         ]
 
     async def close(self) -> None:
@@ -185,12 +217,21 @@ class Gateway:
     def _send(self, session_id: str, bodies: list[str]) -> None:
         self._engine.send(session_id, bodies)
 
+    def _those_here(self, session_ids: Iterable[str]) -> list[str]:
+        """Without those that another gateway has."""
+        moves = self._engine.moves
+        return [session_id for session_id in session_ids if moves is None or session_id in moves]
+
+    def _follow(self, accounts: Accounts, venue: Venue) -> None:
+        self._copies.follow(accounts, venue.owners)
+        self._trades.follow(venue.owners)
+
     def _on_crowded(self, crowded: bool) -> None:
         (self._engine.hold_inbound if crowded else self._engine.release_inbound)("orders")
 
     def _define(self, instrument: Instrument) -> None:
         self._traded[instrument.symbol] = instrument
-        for part in (self._sequencer, self._inbound, self._reports, self._feed):
+        for part in (self._sequencer, self._inbound, self._reports, self._feed, self._desk):
             part.define(instrument)
 
     def _show_metrics(self) -> None:

@@ -10,7 +10,7 @@ from configs.consistency import EXAMPLE_PASSWORD_PREFIX
 from configs.loader import Venue
 from sessions.port import SessionKey
 
-SessionKind = Literal["orders", "marketdata"]
+SessionKind = Literal["orders", "marketdata", "dropcopy"]
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -20,6 +20,10 @@ class Account(msgspec.Struct, frozen=True):
     firm: str
     kind: SessionKind
     password: str
+    copied_firms: tuple[str, ...] | Literal["all"] = ()
+    """Of a drop copy: the firms whose reports it gets."""
+    copied_sessions: tuple[str, ...] = ()
+    """Of a drop copy: the CompIDs of order sessions whose reports it gets too."""
 
     def __repr__(self) -> str:
         """Without the password, so that no log or traceback shows it."""
@@ -116,4 +120,4 @@ def _accounts(venue: Venue) -> Iterator[Account]:
     for firm, session in venue.sessions():
         for begin_string in session.versions:
             key = SessionKey(begin_string, session.comp_id)
-            yield Account(key, firm.name, session.kind, session.password)
+            yield Account(key, firm.name, session.kind, session.password, session.firms, session.sessions)

@@ -122,8 +122,18 @@ class Engine(Protocol):
     def log_out(self, session_id: str, text: str) -> None:
         """End the session's connection with a Logout(5), if it is up; it may log on again, and nothing is lost."""
 
+    def confirm(self, session_id: str, on_read: Callable[[], None]) -> None:
+        """
+        Ask the client of a session, by TestRequest(1), to show that it has read all that was sent to it until now.
+
+        Args:
+            session_id: A session of the engine; if it is not up, nothing happens.
+            on_read: Called on the event loop's thread when it has answered; never if it does not, or if it is asked
+                again before.
+        """
+
     def hold_inbound(self, kind: str) -> None:
-        """Deliver nothing more to the application of one kind of session ("orders", "marketdata"); nothing is lost."""
+        """Deliver nothing more to the application of one kind of session, such as "orders"; nothing is lost."""
 
     def release_inbound(self, kind: str) -> None:
         """Deliver to it again, first what waited."""

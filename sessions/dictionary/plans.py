@@ -135,7 +135,7 @@ class Vocabulary:
         """The fault of one tag, in words."""
         field = self.fields.get(tag)
         number = _tag_number(tag)
-        named = f"{field.name}({tag})" if field else str(number)
+        named = f"{field.name}({tag})" if field else str(number or "not a number of a tag")
         if isinstance(reason, BusinessReason):
             return Fault(reason.value, number, f"{_BUSINESS_TEXTS[reason]}: {named}", business=True)
         return Fault(reason.value, number, f"{_TEXTS[reason]}: {named}")

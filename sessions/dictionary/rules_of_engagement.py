@@ -59,6 +59,17 @@ _LEG: Final = (
 )
 """One order of a list; a group's fields are in the standard's order."""
 
+_SIDE_44: Final = "37*44@44 11@44 453@44( 448 447 452 ) 1@44 58@44"
+_SIDE_50: Final = "453@50( 448 447 452 ) 1@50 58@50 1057@50 1444@50 37@50 11@50"
+"""A side of a trade; a group's fields are in the standard's order."""
+
+_SINCE_44: Final = frozenset(("AD", "AE", "AQ", "x", "y"))
+"""Messages that FIX 4.2 is not given."""
+
+_TRADING_RULES: Final = (
+    "1205@50( 1206@50 1208@50 ) 1306@50 1148@50 1149@50 1150@50 562@50 1140@50 561@50"  # where 5.0SP2 has them
+)
+
 _SESSION: Final = {
     "0": ("Heartbeat", "112"),
     "1": ("TestRequest", "112*"),
@@ -84,7 +95,7 @@ _APPLICATION: Final = {
         "ExecutionReport",
         "37* 11 41 17* 20* 790 527 150* 39* 103 1 55*42 54* 38 40 44 59 32/150=F 31/150=F 151* 14* 6*4 60 851 "
         "880@50 1057 58 18 19 66 99 110 111 126 211 299 378 432 584 636@44,50 836 839@44,50 911 912 1094@50 1107 1108 "
-        "1109 1138@50 1300@50 2362 2964 7001",
+        "1109 1138@50 1300@50 2362 2964 7001 76@42 109@42 453@44,50( 448 447 452 )",
     ),
     "9": ("OrderCancelReject", "37* 11* 41*4 39* 1 60 434* 102 58"),
     "E": ("NewOrderList", f"66* 390 394* 433 1385 68* 893 73*4( {_LEG} )"),
@@ -100,10 +111,26 @@ _APPLICATION: Final = {
     "Z": ("QuoteCancel", f"131 117*4 298* 537@50 301 295*42( 55*42 {_INSTRUMENT} )"),
     "j": ("BusinessMessageReject", "45 372* 379 380* 58"),
     "B": ("News", "148* 33*4( 58* 354 355 )"),
-    "V": ("MarketDataRequest", f"262* 263* 264* 265 266 267*4( 269* ) 146*4( 55*4 {_INSTRUMENT} )"),
+    "BW": ("ApplicationMessageRequest", f"1346* 1347* 1351( 1355 1182 1183 ) {_TEXT} 7005 7006"),
+    "BX": (
+        "ApplicationMessageRequestAck",
+        "1353* 1346 1347 1348 1351( 1355 1182 1183 1357 1354 ) 58",
+    ),
+    "BY": ("ApplicationMessageReport", "1356* 1346 1426* 1351( 1355 1357 ) 58"),
+    "AD": (
+        "TradeCaptureReportRequest",
+        f"568* 569* 263 453( 448 447 452 ) 55 {_INSTRUMENT} 580( 75 60 ) 54 {_TEXT}",
+    ),
+    "AQ": ("TradeCaptureReportRequestAck", "568* 569* 263 748 749* 750* 55 58"),
+    "AE": (
+        "TradeCaptureReport",
+        "571*44 1003@50 487 856 568 325 572 880 17 570*44 55 32*44 31*44 75*44 60*44 574@50 "
+        f"552*44( 54*44 {_SIDE_44} {_SIDE_50} )",
+    ),
+    "V": ("MarketDataRequest", f"262* 263* 264* 265 266 9010 267*4( 269* ) 146*4( 55*4 {_INSTRUMENT} )"),
     "W": (
         "MarketDataSnapshotFullRefresh",
-        "262 55*42 779*50@50 1682 83@4 268*4( 269* 270*42 271 272 273 276 277 1003 346 574@50 2446 83 )",
+        "262 55*42 779*50@50 1682 9010 83@4 268*4( 269* 278 270*42 271 272 273 276 277 1003 346 574@50 2446 83 )",
     ),
     "X": (
         "MarketDataIncrementalRefresh",
@@ -112,6 +139,19 @@ _APPLICATION: Final = {
     "Y": ("MarketDataRequestReject", "262* 281 58"),
     "e": ("SecurityStatusRequest", f"324* 55*42 {_INSTRUMENT} 15 263* 336 625"),
     "f": ("SecurityStatus", "324 55*42 336@42 625 326 1174 60 58@44,50"),
+    "x": ("SecurityListRequest", f"320* 559* 1301@50 1300@50 55 {_INSTRUMENT} 15 336 625 263"),
+    "y": (
+        "SecurityList",
+        f"320*44 322*44 560*44 393 893 146( 55 1151 969@50 {_TRADING_RULES} 15 561@44 562@44 336@44 58 )",
+    ),
+    "c": ("SecurityDefinitionRequest", f"320* 321* 1301@50 1300@50 55 {_INSTRUMENT} 15 336 625 263"),
+    "d": (
+        "SecurityDefinition",
+        "320*4 322*4 323*44 393*42@42 55 1151 965 969@50 15 336@42,44 625@44 58 561@4 562@4 326@4 969@4 1140@4 1306@4 "
+        f"1148@4 1149@4 1150@4 1310@50( 1301@50 1300@50 {_TRADING_RULES} 1309@50( 336@50 625@50 ) )",
+    ),
+    "g": ("TradingSessionStatusRequest", "335* 1301@50 1300@50 336 625 338 339 263*"),
+    "h": ("TradingSessionStatus", "335 1300@50 336* 625 340* 567 341 345 60@50 58"),
 }
 
 _MEMBER: Final = re.compile(
@@ -167,6 +207,8 @@ class _Rendering:
 
     def _add_messages(self, messages: Element, category: str, table: Mapping[str, tuple[str, str]]) -> None:
         for msg_type, (name, members) in table.items():
+            if self._version == FIX42 and msg_type in _SINCE_44:
+                continue
             self._add(SubElement(messages, "message", name=name, msgtype=msg_type, msgcat=category), members)
 
     def _add(self, parent: Element, members: str) -> None:

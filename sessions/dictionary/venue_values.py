@@ -61,7 +61,7 @@ _VALUES_OF: Final[Mapping[str, Mapping[int, str]]] = {
         54: "123456789",
         59: "01234567",  # 7 is FIX 4.4's
         150: "0123456789ABCDE",
-        269: "0123456789AQ",  # A is FIX 4.4's, Q is FIX 5.0's
+        269: "0123456789ABQe",  # A and B are FIX 4.4's, Q and e FIX 5.0's
         279: "012",
     },
     "FIX44": {
@@ -70,7 +70,7 @@ _VALUES_OF: Final[Mapping[str, Mapping[int, str]]] = {
         54: "123456789ABCDEFG",
         59: "01234567",
         150: "03456789ABCDEFGHI",
-        269: "0123456789ABCQ",  # Q is FIX 5.0's
+        269: "0123456789ABCQe",  # Q and e are FIX 5.0's
         279: "012",
     },
     "FIX50SP2": {150: "03456789ABCDEFGHIJKLMN"},

@@ -7,6 +7,7 @@ from configs.consistency import is_loopback
 from sessions.native.lobby import Guest, Lobby
 from sessions.native.session import NEVER_NS
 from sessions.native.states import State
+from sessions.port import SessionKey
 
 if TYPE_CHECKING:
     from sessions.native.seat import Seat
@@ -54,6 +55,8 @@ class Connection(asyncio.Protocol):
         self.seat: Seat | None = None
         self.peer = ""
         self.peer_is_loopback = False
+        self.guest: SessionKey | None = None
+        """Who it says that it is, once it has said so."""
         self._is_lost = False
         self._has_room = True  # asyncio takes more output
         self._promised_bytes = 0  # taken from the session, to be written when the journal is on disk
@@ -172,6 +175,7 @@ class Connection(asyncio.Protocol):
     def find_seat(self, guest: Guest) -> None:
         """Take the session of a guest, whose Logon is in the lobby; or wait for it there."""
         assert self._lobby is not None
+        self.guest = guest.key
         seat = self._host.seat(guest, self)
         self._waits = seat is None
         if seat is None:

@@ -33,16 +33,15 @@ from sessions import logon
 from sessions.accounts import Account, Accounts
 from sessions.delivery import deliver
 from sessions.fatal import stop_process
-from sessions.journal.errors import JournalError, JournalUnreadable
+from sessions.journal.errors import JournalUnreadable
 from sessions.journal.group import JournalGroup, SyncProfile
-from sessions.journal.locks import JournalLocks
 from sessions.native.arrivals import Arrivals
 from sessions.native.connection import Connection
-from sessions.native.events import Event
+from sessions.native.events import Event, TestAnswered
 from sessions.native.listener import listen
 from sessions.native.lobby import Guest
 from sessions.native.seat import Seat, SeatMaker
-from sessions.native.seats import UNKNOWN, Seats
+from sessions.native.seats import UNKNOWN, Seats, open_locks
 from sessions.native.states import State
 from sessions.native.tally import Tally
 from sessions.native.upkeep import JournalUpkeep
@@ -86,7 +85,7 @@ class NativeEngine:
             venue: Gives the sessions, host, port and the bound of waiting output.
             data_dir: Journals are kept in `fix/` below it; made if it is not there.
             loop: The event loop on whose thread everything happens.
-            applications: By kind of session, "orders" and "marketdata".
+            applications: By kind of session, such as "orders"; each kind that a session has.
             inbound_messages_max: Messages of one application that may wait while it holds.
             connections_max: Connections at once, logged on or not.
             logon_timeout_s: How long a connection may be silent, or slow, before its Logon.
@@ -197,6 +196,12 @@ class NativeEngine:
         if (seat := self.seats[session_id]).session.state is State.UP:
             self._digest(seat, seat.session.log_out(text, self._clock.now_ns()))
             self.wake(seat)
+
+    def confirm(self, session_id: str, on_read: Callable[[], None]) -> None:
+        """See `Engine.confirm`."""
+        seat = self.seats[session_id]
+        seat.confirm(on_read, self._clock.now_ns())
+        self.wake(seat)
 
     def hold_inbound(self, kind: str) -> None:
         """See `Engine.hold_inbound`."""
@@ -318,7 +323,7 @@ class NativeEngine:
 
     def turn_away(self, connection: Connection, reason: str) -> None:
         """See `Host.turn_away`."""
-        self.tally.turn_away(connection.peer, reason)
+        self.tally.turn_away(connection.peer, reason, connection.guest)
 
     def leave(self, connection: Connection) -> None:
         """See `Host.leave`."""
@@ -389,6 +394,8 @@ class NativeEngine:
             if type(event) is InboundMessage:
                 seat.messages_in += 1
                 arrived.items.append(event)
+            elif type(event) is TestAnswered:
+                seat.note_answer(event.test_req_id)
             elif (told := self.tally.note(seat.session_id, event)) is not None:
                 arrived.note(told, seat.messages_in)
 
@@ -424,19 +431,13 @@ class NativeEngine:
 
     def _open_seats(self, venue: Venue, directory: Path) -> Seats:
         maker = SeatMaker(venue.config.comp_id, directory, self._group, logon_timeout_s=self._logon_timeout_s)
-        try:
-            seats = Seats(maker, JournalLocks(directory), self._authenticate, self._venue_comp_id)
-        except JournalError as error:
-            raise EngineError(str(error)) from error
-        homes = venue.home_sessions()
-        for account in self._accounts:
-            seats.open(account, is_home=account.key.session_id in homes)
+        seats = Seats(maker, open_locks(directory), self._authenticate, self._venue_comp_id)
+        seats.open_all(self._accounts, venue.home_sessions())
         return seats
 
     def _authenticate(self, session_id: str, fields: dict[str, str]) -> logon.Refusal | None:
         seat = self.seats[session_id]
-        loopback = seat.connection is not None and seat.connection.peer_is_loopback
-        return logon.check(self._accounts, seat.account.key, fields, peer_is_loopback=loopback)
+        return logon.check(self._accounts, seat.account.key, fields, peer_is_loopback=seat.peer_is_loopback)
 
     async def _wait_for_connections(self, timeout_s: float) -> None:
         if self._connections:

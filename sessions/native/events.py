@@ -61,6 +61,12 @@ class RejectReceived(NamedTuple):
     """The whole Reject(3), SOH-delimited."""
 
 
+class TestAnswered(NamedTuple):
+    """The other side has answered a TestRequest(1), and so has read all that was sent before it."""
+
+    test_req_id: str
+
+
 class ResendAsked(NamedTuple):
     """A ResendRequest(2) of ours went out."""
 
@@ -94,6 +100,7 @@ Event = (
     | Garbled
     | RejectSent
     | RejectReceived
+    | TestAnswered
     | ResendAsked
     | SentUnreadable
     | Closing

@@ -17,6 +17,7 @@ from sessions.native.events import (
     ResendAsked,
     SessionSettings,
     Store,
+    TestAnswered,
     Validator,
 )
 from sessions.native.inbound import Early, Inbound
@@ -67,6 +68,7 @@ class Receiver:
         self._header = HeaderCheck(settings)
         self._logon = LogonRules(settings, authenticate)
         self._in_turn: dict[str, Callable[[Arrived], None]] = {
+            "0": self._take_heartbeat,
             "1": self._take_test_request,
             "3": self._take_reject,
             "4": self._take_gap_fill,
@@ -293,6 +295,10 @@ class Receiver:
             self._pass(arrived)
 
     # Messages of the session itself, in their turn
+
+    def _take_heartbeat(self, arrived: Arrived) -> None:
+        if (test_req_id := arrived.fields.get("112")) is not None:
+            self._line.events.append(TestAnswered(test_req_id))
 
     def _take_test_request(self, arrived: Arrived) -> None:
         self._line.send_admin("0", f"112={arrived.fields.get('112', '')}\x01", arrived.received_ns)

@@ -1,6 +1,7 @@
 """What the native engine keeps for each session that it knows: account, journal, state machine, and its connection."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -37,10 +38,17 @@ class Seat:
         """Messages given to `send` that the journal has not written yet."""
         self._committed = self._awaited = (0, journal.place)  # `messages_out`, and where they end in the journal
         self._stored = 0
+        self._confirmations = 0
+        self._on_read: Callable[[], None] | None = None
         self.is_paused = False
         """Its connection is not read, because its application holds."""
         self.is_removed = False
         """It may not log on; its journal still takes what it is sent, for its return."""
+
+    @property
+    def peer_is_loopback(self) -> bool:
+        """Its client is connected, from this machine."""
+        return self.connection is not None and self.connection.peer_is_loopback
 
     def come_back(self, account: Account) -> None:
         """
@@ -63,6 +71,22 @@ class Seat:
         self.session.send(bodies, now_ns)
         self.messages_out += len(bodies)
         self.uncommitted += len(bodies)
+
+    def confirm(self, on_read: Callable[[], None], now_ns: int) -> None:
+        """See `Engine.confirm`."""
+        self._confirmations += 1
+        self._on_read = on_read
+        self.session.test(self._test_req_id, now_ns)
+
+    def note_answer(self, test_req_id: str) -> None:
+        """The client has answered a TestRequest(1)."""
+        if test_req_id == self._test_req_id and self._on_read is not None:
+            on_read, self._on_read = self._on_read, None
+            on_read()
+
+    @property
+    def _test_req_id(self) -> str:
+        return f"read {self._confirmations}"
 
     def commit(self, *, is_inbound_delivered: bool) -> None:
         """

@@ -5,12 +5,14 @@ A session is here as long as this process holds the lock of its journal. When a 
 elsewhere, it waits while the session is fetched (`sessions.port.Moves`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sessions import logon
 from sessions.accounts import Account
+from sessions.journal.errors import JournalError
 from sessions.journal.locks import JournalLocks
 from sessions.native.lobby import Guest
 from sessions.native.seat import Seat, SeatMaker
@@ -20,6 +22,19 @@ if TYPE_CHECKING:
     from sessions.native.connection import Connection
 
 UNKNOWN: Final = "unknown_session"
+
+
+def open_locks(directory: Path) -> JournalLocks:
+    """
+    Open the locks of the journals in a directory.
+
+    Raises:
+        EngineError: They cannot be opened.
+    """
+    try:
+        return JournalLocks(directory)
+    except JournalError as error:
+        raise EngineError(str(error)) from error
 
 
 class Seats:
@@ -101,6 +116,16 @@ class Seats:
         session_id = account.key.session_id
         if not (is_home and self.take(account)):
             self._elsewhere.add(session_id)
+
+    def open_all(self, accounts: Iterable[Account], homes: Container[str]) -> None:
+        """
+        Let sessions log on; `homes` are the ids of those whose home it is.
+
+        Raises:
+            EngineError: As `open`.
+        """
+        for account in accounts:
+            self.open(account, is_home=account.key.session_id in homes)
 
     def add(self, account: Account) -> None:
         """

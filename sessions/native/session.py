@@ -205,6 +205,11 @@ class Session:
         self._is_held = is_held
         self._received_ns = now_ns
 
+    def test(self, test_req_id: str, now_ns: int) -> None:
+        """While up: send a TestRequest(1); its answer, if one comes, is a `TestAnswered`."""
+        if self.state is State.UP:
+            self._line.send_admin("1", f"112={test_req_id}\x01", now_ns)
+
     def log_out(self, text: str, now_ns: int) -> list[Event]:
         """Ask for the end of the session; before a Logon, just end it."""
         if self._line.is_first_awaited:

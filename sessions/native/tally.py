@@ -17,6 +17,8 @@ from sessions.native.events import (
     RejectSent,
     SentUnreadable,
 )
+from sessions.native.messages import printable
+from sessions.port import SessionKey
 
 log = structlog.get_logger(__name__)
 
@@ -60,10 +62,11 @@ class Tally:
                 self._note_odd(session_id, event)
         return None
 
-    def turn_away(self, peer: str, reason: str) -> None:
-        """Count a connection that came to no session."""
+    def turn_away(self, peer: str, reason: str, guest: SessionKey | None) -> None:
+        """Count a connection that came to no session, from whoever it said that it was, if it did."""
         self.connections_refused[reason] += 1
-        log.info("fix_connection_refused", peer=peer, reason=reason)
+        said = {} if guest is None else {"begin_string": guest.begin_string, "comp_id": printable(guest.comp_id)[:64]}
+        log.info("fix_connection_refused", peer=peer, reason=reason, **said)
 
     def cut_slow_reader(self, session_id: str, messages_waiting: int) -> None:
         """Count a client that does not read."""

@@ -38,7 +38,7 @@ _TAGS: Final[dict[str, tuple[int, ...]]] = {
         *(37, 11, 41, 790, 17, 20, 150, 39, 103, 378, 1, 55, 54, 38, 40, 44, 59, 32, 31, 151, 14, 6, 60),
         *(570, 851, 880, 1057, 58),
         *(18, 19, 66, 99, 110, 111, 126, 211, 299, 432, 584, 636, 836, 839, 911, 912, 1094, 1107, 1108, 1109, 1138),
-        *(1300, 2362, 2964, 7001),
+        *(1300, 2362, 2964, 7001, 76, 109),
     ),
     "9": (37, 11, 41, 39, 1, 434, 102, 60, 58),
     "E": (66, 390, 394, 433, 1385, 68, 893),
@@ -51,18 +51,31 @@ _TAGS: Final[dict[str, tuple[int, ...]]] = {
     "Z": (131, 117, 298, 537, 301),
     "j": (45, 372, 379, 380, 58),
     "B": (148,),
-    "V": (262, 263, 264, 265, 266),
-    "W": (262, 55, 83, 779, 1682),
+    "BW": (1346, 1347, 58, 7005, 7006),
+    "BX": (1353, 1346, 1347, 1348, 58),
+    "BY": (1356, 1346, 1426, 58),
+    "AD": (568, 569, 263, 55, 54, 58),
+    "AQ": (568, 569, 263, 748, 749, 750, 55, 58),
+    "AE": (571, 1003, 487, 856, 568, 325, 572, 880, 17, 570, 55, 32, 31, 75, 60, 574),
+    "V": (262, 263, 264, 265, 266, 9010),
+    "W": (262, 55, 83, 779, 1682, 9010),
     "X": (262,),
     "Y": (262, 281, 58),
     "e": (324, 55, 15, 263, 336, 625),
     "f": (324, 55, 336, 625, 326, 1174, 60, 58),
+    "x": (320, 559, 1301, 1300, 55, 15, 336, 625, 263),
+    "y": (320, 322, 560, 393, 893),
+    "c": (320, 321, 1301, 1300, 55, 15, 336, 625, 263),
+    "d": (*(320, 322, 323, 393, 55, 1151, 965, 15, 336, 625, 58, 561, 562, 326, 969, 1140, 1306, 1148, 1149, 1150),),
+    "g": (335, 1301, 1300, 336, 625, 338, 339, 263),
+    "h": (335, 1300, 336, 625, 340, 567, 341, 345, 60, 58),
 }
 """Body fields of each application message that the venue reads or sends, in any version; groups apart."""
 
 _Groups = Mapping[int, "tuple[int | _Groups, ...]"]
 
 _PARTIES: Final[_Groups] = {453: (448, 447, 452, {802: (523, 803)})}
+_OWNER: Final[_Groups] = {453: (448, 447, 452)}
 
 _LEG: Final = (
     *(11, 526, 67, 583, _PARTIES, 109, 76, 1, 660, 581, 63, 21, 18, 110, 1138, 111, 100, 1133, 81, 55, 48, 22, 460),
@@ -72,11 +85,19 @@ _LEG: Final = (
 )
 """An order of a list: all that one may have, for QuickFIX ends a group at a tag that it does not know there."""
 
+_TRADING_RULES: Final = ({1205: (1206, 1208)}, 1306, 1148, 1149, 1150, 562, 1140, 561)
+
 _GROUPS: Final[dict[str, _Groups]] = {
     "D": _PARTIES,
     "F": _PARTIES,
     "G": _PARTIES,
     "H": _PARTIES,
+    "8": _OWNER,
+    "BW": {1351: (1355, 1182, 1183)},
+    "BX": {1351: (1355, 1182, 1183, 1357, 1354)},
+    "BY": {1351: (1355, 1357)},
+    "AD": {453: (448, 447, 452, {802: (523, 803)}), 580: (75, 60)},
+    "AE": {552: (54, _OWNER, 1, 58, 1057, 1444, 37, 11)},
     "E": {73: _LEG},
     "N": {73: (11, 14, 39, 151, 84, 6)},
     "i": {296: (302, 367, 304, 893, {295: (299, 55, 48, 22, 132, 133, 134, 135, 60, 15)})},
@@ -85,15 +106,50 @@ _GROUPS: Final[dict[str, _Groups]] = {
     "B": {33: (58,)},
     "V": {267: (269,), 146: (55,)},
     "W": {268: (269, 278, 270, 15, 271, 272, 273, 276, 277, 346, 290, 83, 574, 880, 1003, 2446, 58)},
+    "y": {146: (55, 1151, 969, *_TRADING_RULES, 15, 58)},
+    "d": {1310: (1301, 1300, *_TRADING_RULES, {1309: (336, 625)})},
     "X": {268: (279, 269, 278, 55, 270, 15, 271, 272, 273, 276, 277, 346, 290, 83, 574, 880, 1003, 2446, 58)},
 }
 """Repeating groups of those messages: the count's tag, then the entry's fields, its delimiter first, and its groups."""
 
-_OPTIONAL_GROUPS: Final = frozenset({453, 802, 295, 296})
+_OLDER_GROUPS: Final[dict[str, _Groups]] = {
+    "AE": {552: (54, 37, 11, _OWNER, 1, 58)},
+    "y": {146: (55, 15, 561, 562, 336, 58)},
+    "d": {},
+}
+"""Where an older version has another order."""
+
+_OPTIONAL_GROUPS: Final = frozenset({453, 802, 295, 296, 580, 1205, 1309, 1310, 1351})
 
 _FREE_VALUES: Final = frozenset(
     (
-        *(18, 22, 47, 77, 81, 167, 204, 298, 394, 433, 447, 452, 460, 528, 529, 530, 581, 582, 585, 660, 803, 835, 836),
+        *(
+            18,
+            22,
+            47,
+            77,
+            81,
+            167,
+            204,
+            298,
+            321,
+            394,
+            433,
+            447,
+            452,
+            460,
+            528,
+            529,
+            530,
+            559,
+            581,
+            582,
+            585,
+            660,
+            803,
+            835,
+            836,
+        ),
         *(1094, 1100, 1101, 1107, 1108, 1109, 1133, 1385, 2964),
     )
 )
@@ -108,6 +164,9 @@ _OWN_FIELDS: Final = {
     7001: ("PostOnlyAction", "CHAR"),
     7002: ("MassScope", "CHAR"),
     7004: ("ReportMoves", "BOOLEAN"),
+    7005: ("ReplayBeginTime", "UTCTIMESTAMP"),
+    7006: ("ReplayEndTime", "UTCTIMESTAMP"),
+    9010: ("BookChecksum", "INT"),
 }
 """Fields of the venue itself."""
 
@@ -117,7 +176,7 @@ _ADDED_VALUES: Final = {
     102: ("4", "5", "6", "18", "99"),
     103: ("9", "10", "11", "12", "13", "14", "15", "16", "18", "25", "99"),
     150: ("F", "I", "L"),
-    269: ("A", "Q"),
+    269: ("A", "B", "Q", "e"),
     378: ("6", "8", "9", "10", "11", "12", "13", "17", "18", "19", "20", "99"),
     380: ("6", "7", "8", "9", "10"),
     434: ("1", "2"),
@@ -244,6 +303,11 @@ class _Trimmed:
         for tag in _TAGS[msg_type]:
             if self._exists(tag):
                 SubElement(message, "field", name=self._use(tag).name, required="N")
+        self._add_groups(message, self._groups(msg_type))
+
+    def _groups(self, msg_type: str) -> _Groups:
+        is_older = self._standard is not self._newest
+        return (_OLDER_GROUPS if is_older and msg_type in _OLDER_GROUPS else _GROUPS).get(msg_type, {})
 
     def _add_to_logon(self, logon: Element) -> None:
         present = {self._standard.tags[child.attrib["name"]] for child in logon}
@@ -252,7 +316,7 @@ class _Trimmed:
                 SubElement(logon, "field", name=self._use(tag).name, required="N")
 
     def _add_body(self, message: Element, msg_type: str) -> None:
-        groups = _GROUPS.get(msg_type, {})
+        groups = self._groups(msg_type)
         required = self._standard.required_tags(msg_type)
         for tag in dict.fromkeys((*_TAGS[msg_type], *required)):
             if tag not in groups and self._exists(tag):
@@ -261,7 +325,8 @@ class _Trimmed:
 
     def _add_groups(self, parent: Element, groups: _Groups) -> None:
         for count_tag, entry in groups.items():
-            required = "N" if count_tag in _OPTIONAL_GROUPS else "Y"
+            is_optional = count_tag in _OPTIONAL_GROUPS or parent.get("msgtype") == "y"  # a refusal has none
+            required = "N" if is_optional else "Y"
             group = SubElement(parent, "group", name=self._use(count_tag).name, required=required)
             for place, member in enumerate(entry):
                 if isinstance(member, int) and not self._exists(member):

@@ -36,9 +36,9 @@ from sessions import logon
 from sessions.accounts import Account, Accounts
 from sessions.delivery import Inbound, SessionDown, SessionUp, deliver
 from sessions.fatal import stop_process
-from sessions.fix_text import miscounted_group, parse
+from sessions.fix_text import parse
 from sessions.port import Application, EngineError, InboundMessage
-from sessions.quickfix import blocked_socket, dictionaries
+from sessions.quickfix import blocked_socket, dictionaries, groups
 from sessions.quickfix.descriptors import LowDescriptors
 from sessions.quickfix.intake import Intake
 from sessions.quickfix.outbox import Outbox
@@ -59,17 +59,8 @@ INBOUND_MESSAGES_MAX: Final = 10_000
 _FLUSH_S: Final = 1.0
 _LOGOUT_S: Final = 4.0
 _POLL_S: Final = 0.01
-_GROUPED_BODIES: Final = ("35=W\x01", "35=X\x01", "35=N\x01", "35=b\x01", "35=B\x01")
 # QuickFIX drops a group's last entry if no field follows; it writes its own CheckSum(10).
 _GROUP_END: Final = "10=0\x01"
-_PARTIES: Final = "\x01453="
-_PARTIES_DELIMITERS: Final = {"453": "448", "802": "523"}
-_GROUP_DELIMITERS: Final = {
-    "V": {"267": "269", "146": "55"},
-    "E": {"73": "11"},
-    "i": {"296": "302", "295": "299"},
-    "Z": {"295": "55"},
-}
 _EXPECTED_IN_FROM_APP: Final = (fix.IncorrectTagValue,)
 _EXPECTED_IN_FROM_ADMIN: Final = (fix.RejectLogon,)
 
@@ -98,7 +89,7 @@ class QuickFixEngine:
             venue: Gives the sessions, host, port and the bound of the outboxes.
             data_dir: Stores and dictionaries are kept in `fix/` below it; made if it is not there.
             loop: The event loop on whose thread the applications are called.
-            applications: By kind of session, "orders" and "marketdata".
+            applications: By kind of session, such as "orders"; each kind that a session has.
             inbound_messages_max: Messages of one application that may wait for the loop.
 
         Raises:
@@ -107,6 +98,7 @@ class QuickFixEngine:
         gateway = venue.config.gateway
         self._port, self._loopback = gateway.fix_port, is_loopback(gateway.fix_host)
         self._accounts = Accounts(venue)
+        self._loop = loop
         self._stopped = False
         self.slow_readers_cut = 0
         directory = data_dir / "fix"
@@ -197,6 +189,14 @@ class QuickFixEngine:
     def log_out(self, session_id: str, text: str) -> None:
         """See `Engine.log_out`."""
         self._sessions[session_id].log_out(text, self.sessions_up)
+
+    def confirm(self, session_id: str, on_read: Callable[[], None]) -> None:
+        """See `Engine.confirm`."""
+        if session_id in self.sessions_up:
+            self._sessions[session_id].confirm(lambda: self._in_loop(on_read))
+
+    def _in_loop(self, callback: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(callback)
 
     def close_logons(self, kind: str, text: str) -> None:
         """See `Engine.close_logons`."""
@@ -353,6 +353,8 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
             fields = parse(message.toString())
             if fields["35"] == "A":
                 self._decide_logon(self._session(session_id), fields)
+            elif fields["35"] == "0" and "112" in fields:
+                self._session(session_id).note_answer(fields["112"])
             elif fields["35"] == "3":
                 log.warning(
                     "fix_client_rejected_message",
@@ -414,10 +416,7 @@ def _check_groups(text: str) -> None:
     Raises:
         fix.IncorrectTagValue: QuickFIX answers Reject(3) with 373=5 and the count's tag.
     """
-    type_at = text.find("\x0135=", 0, 32) + 4
-    groups = _GROUP_DELIMITERS.get(text[type_at : text.find("\x01", type_at)], {})
-    delimiters = groups | _PARTIES_DELIMITERS if _PARTIES in text else groups
-    if delimiters and (tag := miscounted_group(text, delimiters)) is not None:
+    if (tag := groups.miscounted(text)) is not None:
         raise fix.IncorrectTagValue(int(tag))
 
 
@@ -432,7 +431,7 @@ def _message_maker(account: Account, paths: Mapping[str, Path]) -> Callable[[str
     parsed: list[Any] = []
 
     def make(body: str) -> Any:
-        if not body.startswith(_GROUPED_BODIES):
+        if not groups.has_groups(body):
             return fix.Message(body, False)
         if not parsed:
             parsed.extend([fix.DataDictionary(str(paths[name])) for name in names])

@@ -35,6 +35,8 @@ class EngineSession:
         self.outbox: Outbox
         self._logging_on = False
         self._logging_out = False
+        self._confirmations = 0
+        self._on_read: Callable[[], None] | None = None
 
     def begin_logon(self) -> None:
         """
@@ -66,6 +68,22 @@ class EngineSession:
         if self._logging_out:
             self._logging_out = False
             self.handle.logon()
+
+    def confirm(self, on_read: Callable[[], None]) -> None:
+        """See `Engine.confirm`; `on_read` is called on the connection's thread."""
+        self._confirmations += 1
+        self._on_read = on_read
+        self.outbox.put([f"35=1\x01112={self._test_req_id}\x01"])
+
+    def note_answer(self, test_req_id: str) -> None:
+        """The client has answered a TestRequest(1)."""
+        if test_req_id == self._test_req_id and self._on_read is not None:
+            on_read, self._on_read = self._on_read, None
+            on_read()
+
+    @property
+    def _test_req_id(self) -> str:
+        return f"read {self._confirmations}"
 
     def send_one(self, body: str) -> None:
         """Store one body under the next MsgSeqNum, and send it if the client is connected; on the outbox's thread."""

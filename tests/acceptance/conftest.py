@@ -23,10 +23,23 @@ THROTTLED: Final[dict[str, Any]] = {
     ],
 }
 """A firm beside the shipped ones, whose sessions may send little: a token comes back after a second."""
+READERS: Final[dict[str, Any]] = {
+    "name": "READERS",
+    "sessions": [
+        {
+            "comp_id": "DC2",
+            "password": "example-dc2",
+            "kind": "dropcopy",
+            "firms": ["FIRMA", "FIRMB"],
+            "sessions": ["FIRMC2"],
+        },
+    ],
+}
+"""A drop copy of what plays in scripts, and of FIRMC2, who shows how far it is."""
 
 
 @pytest.fixture(scope="module", params=["native", "quickfix"])
 def shared_venue(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningVenue]:
-    firms = [*tomllib.loads(ONE_MACHINE.read_text())["firms"], THROTTLED]
+    firms = [*tomllib.loads(ONE_MACHINE.read_text())["firms"], THROTTLED, READERS]
     with venue_in_a_thread(tmp_path_factory.mktemp("venue"), gateway={"engine": request.param}, firms=firms) as running:
         yield running

@@ -7,6 +7,7 @@ Silence is never a matter of waiting: a client asks each shard for the status of
 a shard answers in order, what the venue owed before would come first.
 """
 
+import time
 from collections.abc import Iterable
 from itertools import count
 
@@ -42,7 +43,7 @@ class Player:
         self._versions: dict[str, str] = {}
         self._clients: dict[str, Wire] = {}
         self._offline: dict[str, Wire] = {}
-        self._captured: dict[str, str] = {}
+        self._captured = {"$today": _trading_date(time.time_ns())}
         self._live: dict[str, tuple[str, dict[str, str]]] = {}
         """Client and last report of each order that may be on a book, by OrderID(37)."""
 
@@ -89,6 +90,8 @@ class Player:
             await self._log_on(name, reset=True)
             if name.startswith("MD"):
                 await self._catch_up(self._clients[name])
+            elif name.startswith("DC"):
+                await self._marked(name)
         return self._clients[name]
 
     async def _catch_up(self, reader: Wire) -> None:
@@ -136,7 +139,14 @@ class Player:
             pairs.append(("60", TRANSACT_TIME))
         if msg_type in ("D", "G") and version == "FIX.4.2" and "21" not in given:
             pairs.append(("21", "1"))
-        return [(tag, self._captured.get(value, value)) for tag, value in pairs if value != "-"]
+        return [(tag, self._known(value)) for tag, value in pairs if value != "-"]
+
+    def _known(self, value: str) -> str:
+        """A captured value in place of its name, or one above in place of `$name+1`."""
+        name, _, above = value.partition("+")
+        if not above or name not in self._captured:
+            return self._captured.get(value, value)
+        return str(int(self._captured[name]) + int(above))
 
     def _filled_in(self, pairs: Iterable[Pair]) -> list[Pair]:
         return [(tag, value.replace("~", self._prefix)) for tag, value in pairs]
@@ -167,6 +177,8 @@ class Player:
 
     async def _owed(self, name: str) -> list[list[Pair]]:
         """Ask what the venue answers last, and return all that comes before."""
+        if name.startswith("DC"):
+            return await self._marked(name)
         client, number = self._clients[name], next(_numbers)
         if name.startswith("MD"):
             ids = {f"quiet-{number}"}
@@ -184,10 +196,30 @@ class Player:
             owed += [] if answered else [message]
         return owed
 
+    async def _marked(self, name: str) -> list[list[Pair]]:
+        """Have an order come and go on each shard, and return all that a drop copy gets beside it until then."""
+        reader, trader = await self._client(name), await self._client(_MARKER)
+        ids = set()
+        for symbol in SHARD_SYMBOLS:
+            number = next(_numbers)
+            order = [("11", f"marker-{number}"), ("54", "1"), ("55", symbol), ("60", TRANSACT_TIME)]
+            trader.send([("35", "D"), *order, ("38", "1"), ("40", "2"), ("44", "0.10"), ("21", "1")])
+            trader.send([("35", "F"), ("11", f"unmark-{number}"), ("41", f"marker-{number}"), *order[1:]])
+            ids |= {f"marker-{number}", f"unmark-{number}"}
+            for _ in range(2):
+                await trader.expect("8")
+        owed = []
+        while ids:
+            message = await reader.receive()
+            answered = ids & {value for tag, value in message if tag == "11"}
+            ids -= answered
+            owed += [] if answered else [message]
+        return owed
+
     def _note(self, client: str, message: list[Pair]) -> None:
         """Keep in mind what is on the books."""
         fields = dict(message)
-        if fields["35"] == "8" and fields["17"] != "0":
+        if fields["35"] == "8" and not client.startswith("DC") and fields["17"] != "0":
             if fields["39"] in ("0", "1"):
                 self._live[fields["37"]] = (client, fields)
             else:
@@ -218,6 +250,11 @@ class Player:
     def _failure(self, text: str) -> ScriptFailed:
         history = [f"    {line}" for client in self._clients.values() for line in client.history[-12:]]
         return ScriptFailed("\n".join([text, "  so far:", *history]))
+
+
+def _trading_date(now_ns: int) -> str:
+    """Of a venue of `ephemeral_config`, whose days end half a day from its start."""
+    return utc_timestamp(now_ns + 12 * 3600 * 10**9)[:8]
 
 
 async def _until(reader: Wire, *pairs: Pair) -> None:

@@ -16,6 +16,7 @@ matter in an expected message, except from NoMDEntries(268) on: entries stand ex
 only where the script names one of its tags. Values:
 
     ~         a prefix of this run, in front of ids
+    $today    TradeDate(75) of a trade that happens now
     $name     whatever is there the first time, the same from then on; `$name+1` is a number, one above
     *         whatever, but it is there; `-` it is not there (or, in what is sent, it is left out)
     {a,b,c}   a in FIX 5.0SP2, b in FIX 4.4, c in FIX 4.2, the order of FIX.md; an empty one: it is not there
@@ -35,7 +36,7 @@ from sessions.fix_text import HEADER_TAGS, TRAILER_TAGS
 
 VERSIONS: Final = ("FIXT.1.1", "FIX.4.4", "FIX.4.2")
 NO_MD_ENTRIES: Final = "268"
-BEHIND_ENTRIES: Final = TRAILER_TAGS | {"779", "1682"}
+BEHIND_ENTRIES: Final = TRAILER_TAGS | {"779", "1682", "9010"}
 """Fields of the body that QuickFIX, which sorts by tag, sends after the entries."""
 
 Pair = tuple[str, str]

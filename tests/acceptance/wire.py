@@ -71,7 +71,7 @@ class Wire:
 
     async def receive(self) -> list[Pair]:
         """
-        The next message, but for heartbeats that nobody asked for.
+        The next message, but for heartbeats that nobody asked for; a drop copy's question is answered on the way.
 
         Raises:
             Disconnected: There is none, and there will be none.
@@ -82,6 +82,9 @@ class Wire:
                     self._waiting = [_pairs(found) for found in self._framer.feed(await self._read())]
                 message = self._waiting.pop(0)
                 self.history.append(f"{self.comp_id} < {written(message)}")
+                if ("35", "1") in message and any(value.startswith("read ") for tag, value in message if tag == "112"):
+                    self.send([("35", "0"), *(pair for pair in message if pair[0] == "112")])
+                    continue
                 if ("35", "0") not in message or any(tag == "112" for tag, _ in message):
                     return message
 

@@ -1,6 +1,6 @@
 """An engine without a network: it keeps what it was given to send, as a real engine's store does across a crash."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class MemoryEngine:
@@ -11,6 +11,12 @@ class MemoryEngine:
         self.waiting: dict[str, list[str]] = {session_id: [] for session_id in session_ids}
         self.epochs = dict.fromkeys(session_ids, 1)
         self.is_storing = True
+        self.sessions_up: set[str] = set()
+        self.questions: dict[str, Callable[[], None]] = {}
+        """By session: what its client was asked by `confirm`, and has not answered."""
+
+    def confirm(self, session_id: str, on_read: Callable[[], None]) -> None:
+        self.questions[session_id] = on_read
 
     def store_waiting(self, count: int | None = None) -> None:
         """The store takes so many of the waiting messages of each session, or all."""

@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from bus.connection import Bus
-from bus.records import encode_exec
-from bus.streams import ensure_shard, last_seq
+from bus.reader import LogReader
+from bus.records import decode_events, decode_exec, encode_exec
+from bus.streams import ensure_shard, last_seq, trim
 from bus.subjects import exec_stream, exec_subject
 from gateway import sent_marks
 from gateway.executions import Executions, ExecutionsBroken
@@ -22,7 +25,7 @@ from matcher.events import Event, GatewayAdmitted, InstrumentDefined, OrderAccep
 from matcher.instruments import Increment, Instrument
 from matcher.orders import OrderState
 from tests.gateway.memory_engine import MemoryEngine
-from tests.jetstream import LOG_BYTES_MAX, store
+from tests.jetstream import LOG_BYTES_MAX, read_messages, store
 from tests.processes import until
 
 A1, B1 = "FIX.4.4:A1", "FIX.4.2:B1"
@@ -321,6 +324,84 @@ async def test_a_log_that_cannot_be_read_on_ends_the_process(house: House, event
     error = contexts[0]["exception"]
     assert isinstance(error, ExecutionsBroken)
     assert str(error).startswith(fault)
+
+
+async def least_sent(executions: Executions) -> int:
+    """Of shard 0, when all marks are written that can be."""
+    for _ in range(2):
+        executions.write_marks()
+    return min(mark.positions[0] for mark in executions.stored_marks.values())
+
+
+async def test_what_a_session_was_not_sent_before_a_trim_is_sent_after_it(house: House) -> None:
+    async with house.life(1) as executions:
+        await house.accept("a1", "a2")
+        await house.sends("a1", "a2")
+        await least_sent(executions)
+        house.engine.is_storing = False  # a slow disk: what comes now is on its way when the gateway dies
+        await house.accept("a3")
+        await house.accept("a4")
+        await until(lambda: len(house.engine.waiting[A1]) == 2)
+        place = await least_sent(executions)
+    await house.accept("a5")  # while no gateway runs
+    assert place > 0
+    await trim(house.bus, "EXEC0", place + 1)
+    with capture_logs() as logs:
+        async with house.life(2):
+            await house.sends("a1", "a2", "a3", "a4", "a5")
+    assert [line for line in logs if line["event"] == "reports_trimmed"] == []
+
+
+async def test_without_marks_a_trimmed_log_is_compared_from_its_beginning(house: House) -> None:
+    """What was taken away has been sent to all: else it would be there."""
+    async with house.life(1) as executions:
+        await house.accept("a1")
+        await house.sends("a1")
+        place = await least_sent(executions)
+        await house.accept("a2")
+        await house.sends("a1", "a2")
+    house.marks_path.unlink()
+    await trim(house.bus, "EXEC0", place + 1)
+    await house.accept("a3")
+    async with house.life(2):
+        await house.accept("a4")
+        await house.sends("a1", "a2", "a3", "a4")
+
+
+async def test_a_mark_before_the_beginning_of_the_log_is_told_and_the_others_are_served(house: House) -> None:
+    for name in ("lost", "a1", "a2"):
+        await house.accept(name)
+    marks = {A1: SentMark(1, 1, [0, 0]), B1: SentMark(1, 1, [0, 0])}
+    sent_marks.store(house.marks_path, "gw1", marks)
+    await trim(house.bus, "EXEC0", 2)
+    with capture_logs() as logs:
+        async with house.life(1):
+            await house.sends("a1", "a2")
+    told = [line for line in logs if line["event"] == "reports_trimmed"]
+    assert [line["session"] for line in told] == [A1, B1]
+    assert told[0]["reason"].startswith(
+        "EXEC0 was trimmed and begins at sequence 2, but this session needs it from 1 on: it was not configured for so"
+    )
+
+
+async def test_a_gateway_that_lags_sends_nothing_again_to_a_session_that_comes_from_another(house: House) -> None:
+    """The other one was ahead, and its last mark is from before: up to the end of the log the store is compared."""
+    async with house.life(1) as executions:
+        executions.leave(A1)
+        await executions._readers[0].stop()  # this gateway was paused
+        await house.accept("late")
+        (message,) = await read_messages(house.bus, "EXEC0", 1, start_seq=executions.positions[0] + 1)
+        (event,) = decode_events(decode_exec(message.payload))
+        house.engine.stored[A1] += [body for _, body in house._reports.render(event, shard=0)]  # by the other gateway
+        fetching = asyncio.create_task(executions.fetch(A1, is_new=False))
+        await until(lambda: A1 in executions._catching_up or fetching.done())
+        on_messages = partial(executions._on_messages, 0)
+        reader = LogReader(house.bus, stream="EXEC0", start_seq=message.seq, on_messages=on_messages)
+        executions._readers[0] = reader
+        await reader.start()
+        await fetching
+        await house.accept("next")
+        await house.sends("late", "next")
 
 
 async def test_marks_of_another_log_are_refused(house: House) -> None:

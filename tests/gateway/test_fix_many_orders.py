@@ -205,6 +205,7 @@ def test_a_request_about_many_is_read(body: str, read: Any) -> None:
         ("35=q|11=c-1|530=1", R.MISSING_TAG, "Symbol(55)"),
         ("35=q|11=c-1|530=1|55=NOPE", R.UNKNOWN_SYMBOL, "'NOPE'"),
         ("35=q|11=c-1|530=7|55=AAPL", R.UNSUPPORTED_INSTRUCTION, "Symbol(55) 'AAPL' does not go with 530=7"),
+        ("35=q|11=c-1|530=3|55=AAPL", R.UNSUPPORTED_INSTRUCTION, "MassCancelRequestType(530) '3' is not taken here"),
         ("35=q|11=c-1|530=5", R.UNSUPPORTED_INSTRUCTION, "MassCancelRequestType(530) '5' is not taken here; send 1"),
         ("35=q|11=c-1|530=7|54=5", R.UNSUPPORTED_SIDE, "Side(54) '5'"),
         ("35=q|11=c-1|530=7|7002=X", R.UNSUPPORTED_INSTRUCTION, "MassScope(7002) 'X' is not taken here; send S"),

@@ -20,10 +20,14 @@ from gateway.fix_mass_requests import MASS_CANCEL_TAGS, MASS_STATUS_TAGS
 from gateway.fix_news import held_news
 from gateway.fix_outbound import Reports
 from gateway.fix_quotes import QUOTE_ENTRIES_MAX, QUOTE_TAGS
+from gateway.fix_replay import REPLAY_TAGS
+from gateway.fix_trade_capture import TRADE_REQUEST_TAGS
 from gateway.late_requests import LateRequests
+from gateway.replay import REPORTS_MAX, WAITING_MAX
 from gateway.reports import FIX42, FIX44, FIX50SP2
 from gateway.sequencer import Cause, Held
 from gateway.throttle import Throttle, Verdict
+from gateway.trade_capture import SUBSCRIPTIONS_MAX
 from matcher.commands import Command
 from matcher.engine.engine import Engine
 from matcher.instruments import Instrument
@@ -38,9 +42,11 @@ from sessions.native.events import SessionSettings
 from sessions.native.framing import GARBAGE_BYTES_MAX, MESSAGE_BYTES_MAX
 from sessions.native.lobby import FIRST_MESSAGE_BYTES_MAX
 from sessions.native.session import DEAD_AFTER, TEST_AFTER
+from tests.gateway.sample_readers import SampleReaders
 
 PAGE = (Path(gateway.__path__[0]) / "FIX.md").read_text()
-INSTRUMENTS = load(ONE_MACHINE).instruments
+VENUE = load(ONE_MACHINE)
+INSTRUMENTS = VENUE.instruments
 SAMPLES = [(match[1], match[2].splitlines()) for match in re.finditer(r"```fix (\S+)\n(.*?)```", PAGE, re.DOTALL)]
 REQUESTS = {
     "D": "NewOrderSingle(D)",
@@ -54,6 +60,8 @@ REQUESTS_ABOUT_MANY = {
     "AF": ("OrderMassStatusRequest(AF)", MASS_STATUS_TAGS),
     "i": ("MassQuote(i)", QUOTE_TAGS - {"298"} | {"302", "304"}),
     "Z": ("QuoteCancel(Z)", {"55", "117", "295", "298"}),
+    "BW": ("ApplicationMessageRequest(BW)", REPLAY_TAGS),
+    "AD": ("TradeCaptureReportRequest(AD)", TRADE_REQUEST_TAGS),
 }
 GATEWAY_REQUIRES = {
     "D": {"11", "38", "40", "54", "55"},
@@ -166,6 +174,15 @@ def test_the_bounds_of_a_session_are_those_of_the_code() -> None:
     assert SETTINGS.message_bytes_max == MESSAGE_BYTES_MAX
 
 
+def test_the_bounds_of_a_drop_copy_are_those_of_the_code() -> None:
+    for bound in (
+        f"at most {REPORTS_MAX:,} reports",
+        f"{WAITING_MAX} requests of a session may wait",
+        f"at most {SUBSCRIPTIONS_MAX} subscriptions",
+    ):
+        assert bound in PAGE
+
+
 @pytest.mark.parametrize(("begin_string", "lines"), SAMPLES)
 def test_the_samples_are_what_happens(begin_string: str, lines: list[str]) -> None:
     assert lines == list(traded(begin_string, [line for line in lines if " < " not in line]))
@@ -173,7 +190,7 @@ def test_the_samples_are_what_happens(begin_string: str, lines: list[str]) -> No
 
 def test_there_are_samples_of_every_message_in_every_version() -> None:
     shown = {(begin_string, parse_line(line)[2]["35"]) for begin_string, lines in SAMPLES for line in messages(lines)}
-    assert {msg_type for _, msg_type in shown} == {*"DFGHEqiZR89jNrbB", "AF"}
+    assert {msg_type for _, msg_type in shown} == {*"DFGHEqiZR89jNrbB", "AF", "AD", "AE", "AQ", "BW", "BX", "BY"}
     assert {begin_string for begin_string, _ in shown} == {"FIX.4.2", "FIX.4.4", "FIXT.1.1"}
 
 
@@ -186,9 +203,11 @@ def test_the_samples_are_good_fix(begin_string: str, lines: list[str]) -> None:
 
 
 DIFFERS = {
-    "FIX.4.2": re.compile(r"35=(q|r|AF)\||\|(584|836|1094|11\d\d|1385|2362|2964|7001|7002|7004|35=8.*299)="),
-    "FIX.4.4": re.compile(r"\|(1094|11\d\d|1385|2362|2964|7001|7002|7004)=|^35=8.*\|299="),
-    "FIXT.1.1": re.compile(r"\|(7001|7002|7004)=|^35=8.*\|299="),
+    "FIX.4.2": re.compile(
+        r"35=(q|r|AF|AD|BW|BX|BY)\||\|(584|836|1094|11\d\d|1385|2362|2964|7001|7002|7004|35=8.*299)="
+    ),
+    "FIX.4.4": re.compile(r"35=(BW|BX|BY)\||\|(1094|11\d\d|1385|2362|2964|7001|7002|7004)=|^35=8.*\|299="),
+    "FIXT.1.1": re.compile(r"\|(7001|7002|7004|7005|7006)=|^35=8.*\|299="),
 }
 """What goes beyond the version, see the page; `test_rules_of_engagement` holds those lines against our dictionaries."""
 
@@ -209,6 +228,7 @@ def traded(begin_string: str, requests: list[str]) -> Iterator[str]:
     shard = INSTRUMENTS[symbol].shard
     engine = Engine(shard, symbols_of(shard), orders_max=100, finished_orders_max=100)
     throttles: dict[str, Throttle] = {}
+    readers = SampleReaders(VENUE, reports, begin_string)
     late_requests: LateRequests | None = None
     for number, line in enumerate(requests, 1):
         if line == "-- LogSilent":  # all that follows is held for too long
@@ -220,7 +240,14 @@ def traded(begin_string: str, requests: list[str]) -> Iterator[str]:
             continue
         if late_requests is None:
             yield line
-        received_ns = OPENED_NS + number * 1_000_000
+        received_ns = readers.now_ns = OPENED_NS + number * 1_000_000
+        if line.startswith("-- DropCopy "):
+            _, _, comp_id, firms = line.split()
+            readers.add(comp_id, firms)
+            continue
+        if line.partition(" ")[0] in readers:
+            yield from readers.ask(line.partition(" ")[0], number, line.split(" ", 2)[2])
+            continue
         if line.startswith("-- Throttle "):
             _, _, comp_id, per_second, burst = line.split()
             throttles[comp_id] = Throttle(ThrottleLines(int(per_second), int(burst)))
@@ -238,6 +265,7 @@ def traded(begin_string: str, requests: list[str]) -> Iterator[str]:
         for event in output.events:
             for session_id, body in reports.render(event, shard=shard):
                 yield f"{session_id.partition(':')[2]} < {body.replace(SOH, '|')}"
+        yield from readers.see(shard, output.events)
 
 
 def operators_command(line: str, received_ns: int) -> Command:

@@ -325,7 +325,7 @@ BODIES = {
     ("quotes rejected", "FIX.4.4"): "35=b|58=QUOTE_PROTECTION: send Z|117=q-1|297=5|300=99|",
     ("quotes refused", "FIX.4.4"): "35=b|58=UNKNOWN_SYMBOL: no|117=q-1|297=5|300=1|",
     ("quotes canceled", "FIX.4.4"): "35=b|58=shard 2|117=q-1|297=4|",
-    ("quotes pulled", "FIX.4.4"): ("35=b|58=protection|296=1|302=1|304=2|295=2|299=e-1|55=AAPL|299=e-2|55=AAPL|297=4|"),
+    ("quotes pulled", "FIX.4.4"): ("35=b|58=protection|296=1|302=1|304=2|295=2|299=e-1|55=AAPL|299=e-2|55=AAPL|297=1|"),
 }
 
 

@@ -5,6 +5,7 @@ The venue and its processes are real; the client keeps its own sequence numbers 
 """
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -28,6 +29,18 @@ FIRMS = [
         ],
     },
     {"name": "FIRMB", "sessions": [{"comp_id": "FIRMB1", "password": "example-firmb1", "gateways": ["gw2"]}]},
+    {
+        "name": "READERS",
+        "sessions": [
+            {
+                "comp_id": "COPY1",
+                "password": "example-copy1",
+                "kind": "dropcopy",
+                "firms": ["FIRMB"],
+                "gateways": ["gw1", "gw2"],
+            }
+        ],
+    },
 ]
 
 
@@ -50,7 +63,7 @@ class Client:
         self.received: list[Received] = []
         self.fix: FixClient
 
-    async def log_on(self, gateway_id: str) -> None:
+    async def log_on(self, gateway_id: str, *, reset: bool = False) -> None:
         self.fix = await FixClient.connect(
             "127.0.0.1",
             self._venue.fix_ports[gateway_id],
@@ -58,6 +71,7 @@ class Client:
             sender_comp_id=self._comp_id,
             password=f"example-{self._comp_id.lower()}",
             store=self._store,
+            reset=reset,
             on_message=self.received.append,
         )
 
@@ -81,6 +95,12 @@ async def test_a_session_logs_on_where_it_may_and_nowhere_else(venue: RunningVen
         await client.log_on("gw2")
     await client.log_on("gw1")
     await client.fix.logout()
+
+
+async def test_the_log_of_each_gateway_names_it(venue: RunningVenue) -> None:
+    for name in ("gateway", "gateway-gw2"):
+        lines = (venue.data_dir / "logs" / f"{name}.log").read_text().splitlines()
+        assert {json.loads(line)["process"] for line in lines} == {name}
 
 
 async def test_a_session_goes_to_the_other_gateway_and_back_with_its_numbers_and_its_orders(
@@ -121,6 +141,30 @@ async def test_fills_while_a_session_is_away_wait_for_it_at_the_other_gateway(ve
     assert len(set(client.exec_ids())) == len(client.exec_ids()) == 3
     await client.fix.logout()
     await other.fix.logout()
+
+
+async def test_a_drop_copy_goes_to_the_other_gateway_and_back_and_has_everything_once(venue: RunningVenue) -> None:
+    """Also what happens where it is not: at another gateway, or while it is at none; and after 141=Y."""
+    reader, trader = Client(venue, "COPY1"), Client(venue, "FIRMB1")
+    await trader.log_on("gw2")
+    for number, gateway_id in enumerate(["gw1", "gw2", "gw1", "gw2"]):
+        await reader.log_on(gateway_id)
+        trader.order(f"here{number}")
+        await reader.until_told(tag_11=f"here{number}", tag_448="FIRMB")
+        await reader.fix.logout()
+        trader.order(f"away{number}")
+        await trader.until_told(tag_11=f"away{number}")
+    await reader.log_on("gw1")
+    await reader.until_told(tag_11="away3")
+    assert reader.exec_ids() == trader.exec_ids()
+    await reader.fix.logout()
+    trader.order("last")
+    await trader.until_told(tag_11="last")
+    await reader.log_on("gw2", reset=True)
+    await reader.until_told(tag_11="last")
+    assert set(reader.exec_ids()) == set(trader.exec_ids())
+    await reader.fix.logout()
+    await trader.fix.logout()
 
 
 async def test_a_killed_gateways_session_goes_on_at_the_other_at_once(venue: RunningVenue) -> None:

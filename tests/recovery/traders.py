@@ -31,6 +31,11 @@ class Traders:
         return sum(len(trader.exec_ids) for trader in self._traders)
 
     @property
+    def exec_ids(self) -> set[str]:
+        """ExecID(17) of each of them; one that two sessions of a firm got stands once."""
+        return {exec_id for trader in self._traders for exec_id in trader.exec_ids if exec_id != "0"}
+
+    @property
     def news(self) -> int:
         """Times that one of them was told that requests wait."""
         return sum(trader.news for trader in self._traders)

@@ -35,7 +35,7 @@ class Answering:
 def main(data_dir: str, port: str, engine_name: str, mode: str) -> None:
     loop = asyncio.new_event_loop()
     application = Answering(failing=mode == "failing")
-    applications = {"orders": application, "marketdata": application}
+    applications = {"orders": application, "marketdata": application, "dropcopy": application}
     application.engine = ENGINES[engine_name](
         venue_on(int(port)), data_dir=Path(data_dir), loop=loop, applications=applications
     )

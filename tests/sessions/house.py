@@ -92,7 +92,7 @@ class House:
                 venue_on(self.port, firms=firms, **gateway),
                 data_dir=data_dir,
                 loop=self.loop,
-                applications={"orders": self.orders, "marketdata": self.marketdata},
+                applications={"orders": self.orders, "marketdata": self.marketdata, "dropcopy": self.orders},
                 inbound_messages_max=inbound_messages_max,
                 **(engine_settings or {}),
             )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from sessions.accounts import Account
 from sessions.port import EngineError, SessionKey
@@ -76,6 +77,14 @@ def test_a_connection_that_does_not_begin_with_a_logon_is_ended_at_once(house: H
         client.send_bytes(said)
         expect_silent_end(client)
     wait_for(lambda: house.engine.tally.connections_refused == {reason: 1})
+
+
+def test_a_guest_without_a_session_is_named_in_the_log_as_it_named_itself(house: House) -> None:
+    with capture_logs() as logs, RawClient(house.port, "FIX.4.4", "FIRMZ9") as client:
+        client.send("A", "98=0|108=30|553=FIRMZ9|554=example-firmz9|")
+        expect_silent_end(client)
+    [told] = [line for line in logs if line["event"] == "fix_connection_refused"]
+    assert (told["reason"], told["begin_string"], told["comp_id"]) == ("unknown_session", "FIX.4.4", "FIRMZ9")
 
 
 def test_there_are_only_so_many_connections(tmp_path: Path) -> None:

@@ -1,0 +1,283 @@
+"""
+A drop copy's feed from EXEC: from its first Logon on, each report once over crashes, and after a reset from where its
+client has read on, against a real server and an engine in memory.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from bus.connection import Bus
+from bus.records import encode_exec
+from bus.streams import ensure_shard
+from bus.subjects import exec_subject
+from gateway import sent_marks
+from gateway.drop_copy import DropCopies
+from gateway.executions import Executions
+from gateway.fix_outbound import Reports
+from gateway.metrics import GatewayMetrics
+from matcher.events import GatewayAdmitted, OrderAccepted
+from matcher.instruments import Increment, Instrument
+from matcher.orders import OrderState
+from sessions.accounts import Account
+from sessions.port import SessionKey
+from tests.gateway.memory_engine import MemoryEngine
+from tests.jetstream import LOG_BYTES_MAX, store
+from tests.processes import until
+
+A1, DC = "FIX.4.4:A1", "FIX.4.4:DC"
+TEST = Instrument("TEST", Increment(1, 2), Increment(1, 0), 100, "USD", 0)
+READER = Account(SessionKey("FIX.4.4", "DC"), "READERS", "dropcopy", "", ("F",))
+SHARDS = 2
+
+
+class House:
+    """The execution logs of two shards, an owner and a reader, and lives of a gateway one after the other."""
+
+    def __init__(self, bus: Bus, directory: Path) -> None:
+        self.bus = bus
+        self.engine = MemoryEngine(A1, DC)
+        self.marks_path = directory / "gateway.marks"
+        self._input_seq = 0
+
+    @asynccontextmanager
+    async def life(self, boot: int) -> AsyncIterator[Executions]:
+        reports = Reports({"TEST": TEST})
+        copies = DropCopies(reports)
+        copies.follow([READER], {"A1": "F"})
+        executions = Executions(
+            self.bus,
+            self.engine,
+            reports,
+            sessions=[A1],
+            gateway_id="gw1",
+            boot=boot,
+            shards=SHARDS,
+            marks_path=self.marks_path,
+            metrics=GatewayMetrics(CollectorRegistry()),
+            copies=copies,
+            drop_copies=[DC],
+        )
+        for shard in range(SHARDS):
+            await self._write(shard, GatewayAdmitted(self._next(), 0, 1, "", "gw1", boot, []))
+        async with asyncio.timeout(20):
+            await executions.recover()
+        try:
+            yield executions
+        finally:
+            await executions.stop()
+            self.engine.crash()
+            self.engine.sessions_up.clear()
+            self.engine.questions.clear()
+
+    async def accept(self, *names: str, shard: int = 0) -> None:
+        """One EXEC record that accepts orders of these ClOrdIDs; returns when their owner was told."""
+        seq = self._next()
+        orders = [OrderState(1, A1, "F", name, "", "TEST", "1", "2", "0", 5, 10, 10, 0, 0, "0") for name in names]
+        before = len(self.engine.stored[A1])
+        await self._write(shard, *(OrderAccepted(seq, place, seq, A1, order) for place, order in enumerate(orders)))
+        await until(lambda: len(self.engine.stored[A1]) + len(self.engine.waiting[A1]) >= before + len(names))
+
+    async def _write(self, shard: int, *events: GatewayAdmitted | OrderAccepted) -> None:
+        seqs = [event.input_seq for event in events]
+        record = encode_exec(
+            shard=shard,
+            leader_epoch=1,
+            first_input_seq=min(seqs),
+            last_input_seq=max(seqs),
+            events=list(events),
+            increments=[],
+        )
+        await store(self.bus, exec_subject(shard), record)
+
+    def _next(self) -> int:
+        self._input_seq += 1
+        return self._input_seq
+
+    def log_on(self, executions: Executions) -> None:
+        self.engine.sessions_up.add(DC)
+        executions.follow(DC)
+
+    async def read(self, executions: Executions) -> None:
+        """The client is asked whether it has read all, and says so."""
+        executions._readings.look([DC])
+        self.engine.questions.pop(DC)()
+
+    @property
+    def copied(self) -> list[str]:
+        """ClOrdID(11) of each copy in the store, with a star behind those with PossResend(97)=Y."""
+        return [
+            next(field[3:] for field in body.split("\x01") if field.startswith("11=")) + "*" * ("\x0197=Y\x01" in body)
+            for body in self.engine.stored[DC]
+        ]
+
+    async def copies(self, *names: str) -> None:
+        await until(lambda: len(self.copied) >= len(names))
+        assert self.copied == list(names)
+
+
+@pytest.fixture
+async def house(bus: Bus, tmp_path: Path) -> House:
+    for shard in range(SHARDS):
+        await ensure_shard(bus, shard, max_bytes=LOG_BYTES_MAX, replicas=1)
+    return House(bus, tmp_path)
+
+
+async def test_the_feed_begins_with_the_first_logon(house: House) -> None:
+    async with house.life(1) as executions:
+        await house.accept("a1")
+        house.log_on(executions)
+        await house.accept("a2")
+        await house.accept("a3", shard=1)
+        await house.copies("a2", "a3")
+
+
+async def test_a_session_that_never_logged_on_keeps_nothing(house: House) -> None:
+    async with house.life(1):
+        await house.accept("a1")
+    async with house.life(2):
+        await house.accept("a2")
+    assert house.copied == []
+    assert DC not in sent_marks.load(house.marks_path, "gw1", SHARDS)
+
+
+async def test_it_goes_on_over_crashes_whether_its_client_is_there_or_not(house: House) -> None:
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        house.engine.is_storing = False
+        await house.accept("a1", "a2")
+        await until(lambda: len(house.engine.waiting[DC]) == 2)
+        house.engine.store_waiting(1)
+    async with house.life(2):
+        await house.accept("a3")
+        await house.copies("a1", "a2", "a3")
+    async with house.life(3) as executions:
+        house.log_on(executions)
+        await house.accept("a4")
+        await house.copies("a1", "a2", "a3", "a4")
+
+
+async def test_after_a_reset_it_gets_again_what_it_may_not_have_read(house: House) -> None:
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1")
+        await house.read(executions)
+        await house.accept("a2")
+        await house.accept("a3", shard=1)
+        await house.copies("a1", "a2", "a3")
+        house.engine.reset(DC)
+        executions.follow(DC)
+        await until(lambda: len(house.copied) == 2)
+        assert sorted(house.copied) == ["a2*", "a3*"]
+        await house.accept("a4")
+        await until(lambda: len(house.copied) == 3)
+        assert house.copied[-1] == "a4"
+
+
+async def test_who_has_read_all_gets_nothing_again(house: House) -> None:
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1", "a2")
+        await house.read(executions)
+        house.engine.reset(DC)
+        executions.follow(DC)
+        await house.accept("a3")
+        await house.copies("a3")
+
+
+async def test_an_answer_to_an_old_question_says_nothing_of_what_came_later(house: House) -> None:
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1")
+        executions._readings.look([DC])
+        answer = house.engine.questions.pop(DC)
+        await house.accept("a2")
+        answer()
+        house.engine.reset(DC)
+        executions.follow(DC)
+        await house.copies("a2*")
+        answer()  # of before the reset
+        house.engine.reset(DC)
+        executions.follow(DC)
+        await house.copies("a2*")
+
+
+async def test_a_reset_while_it_is_sent_again_begins_once_more(house: House) -> None:
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        names = [f"a{number}" for number in range(50)]
+        for name in names:
+            await house.accept(name)
+        for _ in range(5):
+            house.engine.reset(DC)
+            executions.follow(DC)
+            await asyncio.sleep(0)
+        await house.copies(*(f"{name}*" for name in names))
+
+
+async def test_a_crash_in_the_middle_of_what_is_sent_again_repeats_nothing(house: House) -> None:
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1", "a2", "a3")
+        await house.copies("a1", "a2", "a3")
+        house.engine.reset(DC)
+        house.engine.is_storing = False
+        executions.follow(DC)
+        await until(lambda: len(house.engine.waiting[DC]) == 3)
+        house.engine.store_waiting(1)
+    async with house.life(2):
+        await house.accept("a4")
+        await house.copies("a1*", "a2*", "a3*", "a4")
+
+
+async def test_a_reset_that_the_last_life_did_not_notice_is_noticed_by_the_next(house: House) -> None:
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1")
+        await house.copies("a1")
+    house.engine.reset(DC)
+    async with house.life(2):
+        await house.copies("a1*")
+        await house.accept("a2")
+        await house.copies("a1*", "a2")
+
+
+async def test_a_reset_without_a_logon_is_noticed_at_the_next_turn(house: House) -> None:
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1")
+        await house.copies("a1")
+        house.engine.reset(DC)
+        executions.write_marks()
+        await house.copies("a1*")
+
+
+async def test_marks_say_what_was_read_and_keep_the_log_for_it(house: House) -> None:
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1")
+        await house.read(executions)
+        read = list(executions.positions)
+        await house.accept("a2")
+        executions.write_marks()
+        executions.write_marks()
+        mark = sent_marks.load(house.marks_path, "gw1", SHARDS)[DC]
+        assert mark.read_positions == read
+        assert mark.positions == executions.positions
+        assert mark.needed_positions == read
+        assert sent_marks.load(house.marks_path, "gw1", SHARDS)[A1].needed_positions == executions.positions
+
+
+async def test_a_client_that_was_sent_nothing_is_not_asked(house: House) -> None:
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        executions._readings.look([DC])
+        assert house.engine.questions == {}
+        await house.accept("a1")
+        executions._readings.look([DC])
+        executions._readings.look([DC])
+        assert list(house.engine.questions) == [DC]
