@@ -2,7 +2,7 @@
 A gateway as a whole: its parts, and the order in which they begin and end.
 
     FIX engine -> order_entry -> sequencer -> ORD        EXEC -> executions -> FIX engine
-                  fix_feed   <- book reader <- md
+                  fix.feed   <- book reader <- md
 
 First it recovers: it reads from EXEC what it has not sent yet, and tells each session from where to go on. Only then
 does it open its door.
@@ -37,7 +37,7 @@ from gateway.sequencer import Sequencer
 from gateway.trade_capture import TradeCapture
 from gateway.trading_days import TradingDays
 from marketdata.client import BookReader
-from marketdata.fix_feed import FixFeed
+from marketdata.fix.feed import FixFeed
 from marketdata.metrics import FeedMetrics
 from matcher.events import SessionMark
 from matcher.instruments import Instrument

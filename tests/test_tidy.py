@@ -25,8 +25,14 @@ PURE_MATCHER = sorted({*(ROOT / "matcher").rglob("*.py")} - {*MATCHER_PROCESS})
 PURE = {
     "matcher": tuple(str(path.relative_to(ROOT / "matcher").with_suffix("")) for path in PURE_MATCHER),
     "bus": ("subjects", "records"),
-    "gateway": ("fix_fields", "fix_inbound", "fix_outbound", "reports"),
-    "marketdata": ("book", "replica", "messages", "snapshots", "fix_messages", "fix_views"),
+    "gateway": (
+        *("fix_fields", "fix_inbound", "fix_outbound", "reports"),
+        *("drop_copy", "fix_replay", "fix_trade_capture", "replay_spans"),
+    ),
+    "marketdata": (
+        *("book", "replica", "messages", "snapshots", "statistics", "history", "candles"),
+        *(f"fix/{name}" for name in ("messages", "requests", "views", "orders", "statistics", "instruments")),
+    ),
     "sessions": (
         *("fix_text", "accounts", "dictionary/formats", "dictionary/plans", "dictionary/venue_fields"),
         *(f"native/{module}" for module in NATIVE_CORE),

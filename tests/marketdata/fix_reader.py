@@ -1,7 +1,9 @@
 """A FIX client that knows the feed from its text only, and what it should know."""
 
 from marketdata.book import Book
-from marketdata.messages import BookIncrement
+from marketdata.fix.statistics import STATISTICS
+from marketdata.messages import BookIncrement, Level
+from matcher.orders import BUY, SELL, Side
 
 
 class Client:
@@ -9,13 +11,18 @@ class Client:
 
     def __init__(self) -> None:
         self.shown: dict[tuple[str, str], str] = {}
-        """Quantities of levels by type and price, and of what an auction would give by type."""
+        """
+        Quantities of levels by type and price, of orders by type and id, and of what an auction would give by type;
+        of statistics, price and quantity.
+        """
         self.trades: dict[str, tuple[str, str]] = {}
         """Those that came in an X."""
         self.rpt_seq = -1
 
     def on_snapshot(self, text: str) -> None:
-        self.shown = {self._key(entry): entry["271"] for entry in self._entries(text, "269") if entry["269"] in "01AQ"}
+        entries = [entry for entry in self._entries(text, "269") if entry["269"] not in "2J"]
+        self.shown = {self._key(entry): self._told(entry) for entry in entries}
+        assert len(self.shown) == len(entries), "an entry stands there twice"
 
     def on_increment(self, text: str) -> None:
         for entry in self._entries(text, "279"):
@@ -27,7 +34,7 @@ class Client:
             if entry["279"] == "2":
                 del self.shown[key]
             else:
-                self.shown[key] = entry["271"]
+                self.shown[key] = self._told(entry)
 
     def _on_trade(self, entry: dict[str, str]) -> None:
         if entry["279"] == "2":
@@ -37,7 +44,15 @@ class Client:
 
     @staticmethod
     def _key(entry: dict[str, str]) -> tuple[str, str]:
-        return entry["269"], entry["270"] if entry["269"] in "01" else ""
+        return entry["269"], entry.get("278", entry["270"]) if entry["269"] in "01" else ""
+
+    @staticmethod
+    def _told(entry: dict[str, str]) -> str:
+        if entry["269"] in "01" and "278" in entry:
+            return f"{entry['270']} {entry['271']}"
+        if entry["269"] in STATISTICS:
+            return f"{entry['270']} {entry.get('271', '')}"
+        return entry["271"]
 
     def _entries(self, text: str, first_tag: str) -> list[dict[str, str]]:
         pairs = [(tag, value) for tag, _, value in (field.partition("=") for field in text.split("\x01")[:-1])]
@@ -51,14 +66,32 @@ class Client:
         return entries
 
 
-def shown_of(book: Book, depth: int) -> dict[tuple[str, str], str]:
-    levels = {("0", level.price): level.qty for level in book.bids(depth)}
-    levels |= {("1", level.price): level.qty for level in book.asks(depth)}
+def shown_of(book: Book, depth: int, *, by_order: bool = False) -> dict[tuple[str, str], str]:
+    levels = orders_of(book) if by_order else levels_of(book, depth)
+    if (day := book.statistics) is not None:
+        prices = (day.open, day.previous_close, day.high, day.low, day.vwap, day.last, day.previous_close)
+        told = {(name, ""): f"{price} " for name, price in zip(STATISTICS, prices, strict=True) if price}
+        levels |= told | ({("B", ""): f"{day.last} {day.volume}"} if day.trade_count else {})
     if (indicative := book.indicative) is not None:
         levels["Q", ""] = indicative.qty
         if indicative.imbalance_side:
             levels["A", ""] = indicative.imbalance_qty
     return levels
+
+
+def levels_of(book: Book, depth: int) -> dict[tuple[str, str], str]:
+    bids = {("0", level.price): level.qty for level in book.bids(depth)}
+    return bids | {("1", level.price): level.qty for level in book.asks(depth)}
+
+
+def orders_of(book: Book) -> dict[tuple[str, str], str]:
+    sides: list[tuple[str, Side, list[Level]]] = [("0", BUY, book.bids()), ("1", SELL, book.asks())]
+    return {
+        (entry_type, f"O{order.entry_id}"): f"{level.price} {order.qty}"
+        for entry_type, side, levels in sides
+        for level in levels
+        for order in book.orders(side, level.price_ticks)
+    }
 
 
 def revised(trades: dict[str, tuple[str, str]], increment: BookIncrement) -> dict[str, tuple[str, str]]:

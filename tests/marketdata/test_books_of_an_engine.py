@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from marketdata.book import Book
-from marketdata.fix_messages import FIX44, FIX50SP2, Dialect
-from marketdata.fix_requests import ENTRY_TYPES, Wish
-from marketdata.fix_views import View, ViewKey
+from marketdata.fix.messages import FIX44, FIX50SP2, Dialect
+from marketdata.fix.requests import ENTRY_TYPES, Wish
+from marketdata.fix.views import View, ViewKey
 from marketdata.messages import BookIncrement, BookSnapshot, Level, decode_increment, encode, public_increment
 from marketdata.replica import Replica
 from marketdata.statistics import Day

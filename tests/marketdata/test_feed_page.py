@@ -5,13 +5,16 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from marketdata.book import Book
-from marketdata.fix_messages import Fields
-from marketdata.fix_requests import ENTRY_TYPES, Subscribe, read_request
-from marketdata.fix_status import read_status_request
+from marketdata.fix.definitions import definition_tail, read_definition_request
+from marketdata.fix.messages import FIX44, FIX50SP2, Fields
+from marketdata.fix.requests import ENTRY_TYPES, Subscribe, read_request
+from marketdata.fix.status import read_status_request
 from marketdata.messages import BookSnapshot, decode_increment, decode_reply, encode
-from matcher.phases import CLOSING_AUCTION, PHASE_NAMES, SECURITY_TRADING_STATUS
+from matcher.instruments import TickBand, TradingRules
+from matcher.phases import CLOSING_AUCTION, CONTINUOUS, PHASE_NAMES, SECURITY_TRADING_STATUS
 from sessions.dictionary.dictionary import Dictionary
 from sessions.dictionary.rules_of_engagement import DIRECTORY
 from sessions.fix_text import SOH, pairs
@@ -34,7 +37,7 @@ DICTIONARIES = {
 def test_there_are_samples_of_everything() -> None:
     kinds = [json.loads(sample)["type"] for sample in JSON_SAMPLES]
     assert kinds == ["increment", "increment", "increment", "snapshot", "range"]
-    assert {text.split("|")[0] for _, _, text in FIX_SAMPLES} == {"35=V", "35=W", "35=X", "35=e", "35=f"}
+    assert {text.split("|")[0] for _, _, text in FIX_SAMPLES} == {f"35={msg_type}" for msg_type in "VWXefxycdgh"}
 
 
 @pytest.mark.parametrize("sample", JSON_SAMPLES)
@@ -63,7 +66,7 @@ def test_each_fix_sample_is_sound_and_what_is_sent_is_understood(begin_string: s
     msg_type, *body = pairs(text.replace("|", SOH))
     head = [("8", begin_string), ("9", "1"), msg_type, ("34", "1"), ("49", "A"), ("52", "20260105-09:30:00")]
     assert DICTIONARIES[begin_string].check(msg_type[1], [*head, ("56", "B"), *body, ("10", "000")]) is None
-    assert direction == (">" if msg_type[1] in "Ve" else "<")
+    assert direction == (">" if msg_type[1] in "Vexcg" else "<")
     fields = Fields(text.replace("|", SOH))
     if msg_type[1] == "V":
         request = read_request(fields, {"AAPL": INSTRUMENT})
@@ -71,6 +74,18 @@ def test_each_fix_sample_is_sound_and_what_is_sent_is_understood(begin_string: s
         assert set(request.wish.entry_types) <= set(ENTRY_TYPES)
     elif msg_type[1] == "e":
         assert read_status_request(fields, {"AAPL": INSTRUMENT}).req_id == "s1"
+    elif msg_type[1] == "c":
+        assert read_definition_request(fields, {"AAPL": INSTRUMENT}).req_id == "c1"
+
+
+def test_a_definition_is_told_as_the_page_says() -> None:
+    rules = TradingRules(qty_lots_max=500)
+    stock = replace(INSTRUMENT, group="STOCKS", reference_price_ticks=18_950, rules=rules)
+    wide = replace(stock, rules=replace(rules, tick_bands=[TickBand(20_000, 5)], price_band_bps=1_000))
+    for dialect, instrument, begin_string in ((FIX44, stock, "FIX.4.4"), (FIX50SP2, wide, "FIXT.1.1")):
+        first = next(text for version, _, text in FIX_SAMPLES if version == begin_string and text.startswith("35=d"))
+        told = definition_tail(dialect, instrument, CONTINUOUS, market="OUTCRY")
+        assert first.endswith(f"|323=1|{told.replace(SOH, '|')}")
 
 
 def test_every_phase_is_in_the_table_with_its_status() -> None:

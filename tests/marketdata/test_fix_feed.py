@@ -1,89 +1,17 @@
 """The FIX feed as its sessions see it: whole messages, in order. `|` stands for SOH."""
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from configs.loader import Venue
-from marketdata.fix_feed import FixFeed
-from marketdata.messages import BookIncrement
-from marketdata.metrics import FeedMetrics
-from marketdata.replica import Change, Replica
 from matcher.increments import TradePrint
 from matcher.orders import BUY, SELL
-from sessions.port import InboundMessage
 
-from .conftest import NOW_NS, SYMBOL, public
+from .conftest import public
+from .fix_desk import MD, Desk
 
-MD = "FIX.4.4:MD1"
 MD_SP2 = "FIXT.1.1:MD2"
 W_EMPTY = "W 262=r1|55=AAPL|83=0|268=0|"
 W_ONE = "W 262=r1|55=AAPL|268=1|269=0|270=1.00|271=5|346=1|83=1|"
-
-
-class Books:
-    """Replicas that the test moves by hand."""
-
-    def __init__(self) -> None:
-        self.is_available = True
-        self.replicas: dict[str, Replica] = {}
-
-    def watch(self, symbol: str) -> Replica:
-        return self.replicas.setdefault(symbol, Replica(symbol))
-
-
-class Desk:
-    """A feed, its books, and what it sent."""
-
-    def __init__(self, venue: Venue) -> None:
-        self.sent: list[tuple[str, str]] = []
-        self.books = Books()
-        self.registry = CollectorRegistry()
-        self.feed = FixFeed(self._send, venue, FeedMetrics(self.registry), now_ns=lambda: NOW_NS)
-        self.feed.attach(self.books)
-
-    def _send(self, session_id: str, bodies: list[str]) -> None:
-        self.sent += [
-            (session_id, body.replace("\x01", "|").removeprefix("35=").replace("|", " ", 1)) for body in bodies
-        ]
-
-    def take(self, session_id: str = MD) -> list[str]:
-        """What the session was sent since the last call; nobody else was sent anything."""
-        taken, self.sent = self.sent, []
-        assert {to for to, _ in taken} <= {session_id}
-        return [text for _, text in taken]
-
-    def receive(self, text: str, session_id: str = MD) -> None:
-        self.feed.on_messages([InboundMessage(session_id, 1, NOW_NS, f"8=FIX|34=5|{text}".replace("|", "\x01"))])
-
-    def ask(
-        self,
-        kind: str = "1",
-        *,
-        req: str = "r1",
-        depth: int = 0,
-        symbols: str = "55=AAPL|",
-        types: str = "269=0|269=1|",
-    ) -> str:
-        return f"35=V|262={req}|263={kind}|264={depth}|265=1|267=2|{types}146=1|{symbols}"
-
-    def book_comes(self, symbol: str = SYMBOL) -> None:
-        replica = self.books.watch(symbol)
-        self.feed.on_change(replica, replica.on_snapshot(Replica(symbol).book.snapshot()), None)
-
-    def publish(self, increment: BookIncrement) -> None:
-        replica = self.books.watch(SYMBOL)
-        change = replica.on_increment(increment)
-        self.feed.on_change(replica, change, increment if change is Change.APPLIED else None)
-
-    def go_silent(self) -> None:
-        self.books.is_available = False
-        for replica in self.books.replicas.values():
-            replica.lose()
-            self.feed.on_change(replica, Change.LOST, None)
-
-    @property
-    def subscriptions(self) -> float | None:
-        return self.registry.get_sample_value("fix_feed_subscriptions")
 
 
 @pytest.fixture
@@ -208,9 +136,9 @@ def test_order_messages_are_not_authorized_here(desk: Desk, msg_type: str) -> No
 
 
 def test_other_messages_are_not_supported(desk: Desk) -> None:
-    desk.receive("35=c|320=s1|")
-    text = "MsgType(35)=c is not supported; a market-data session takes V and e only"
-    assert desk.take() == [f"j 45=5|58={text}|372=c|380=3|"]
+    desk.receive("35=R|131=q1|")
+    text = "MsgType(35)=R is not supported; a market-data session takes V, e, x, c and g only"
+    assert desk.take() == [f"j 45=5|58={text}|372=R|380=3|"]
 
 
 def test_a_gap_withdraws_the_book_and_a_fresh_w_comes_before_any_x(subscribed: Desk) -> None:
@@ -230,6 +158,22 @@ def test_a_withdrawn_book_is_an_empty_book_in_50sp2(subscribed: Desk) -> None:
     subscribed.sent.clear()
     subscribed.publish(public(3, ("0", SELL, 102, 1)))
     assert subscribed.take(MD_SP2) == ["W 262=r1|55=AAPL|779=20260921-14:13:20.123456|268=1|269=J|83=1|"]
+
+
+def test_order_by_order_a_withdrawn_book_comes_back_with_every_order(desk: Desk) -> None:
+    desk.receive(desk.ask().replace("265=1", "265=1|266=N"), MD_SP2)
+    desk.book_comes()
+    desk.publish(public(1, ("0", BUY, 100, 5), ("0", BUY, 99, 2)))
+    desk.sent.clear()
+    desk.publish(public(3, ("2", BUY, 99, 0)))
+    assert desk.take(MD_SP2) == ["W 262=r1|55=AAPL|779=20260921-14:13:20.123456|268=1|269=J|83=1|"]
+    desk.publish(public(2, ("0", SELL, 102, 1)))
+    desk.publish(public(4, ("2", BUY, 100, 0)))
+    assert desk.take(MD_SP2) == [
+        "W 262=r1|55=AAPL|779=20260921-14:13:23.123456|1682=17|268=2|269=0|278=O100|270=1.00|271=5|269=1|278=O102|"
+        "270=1.02|271=1|83=3|",
+        "X 262=r1|268=1|279=2|269=0|278=O100|55=AAPL|270=1.00|83=4|",
+    ]
 
 
 def test_a_request_during_a_repair_waits_for_the_book(subscribed: Desk) -> None:

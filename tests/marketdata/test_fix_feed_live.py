@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from configs.loader import ONE_MACHINE, Venue, load
 from marketdata.book import Book
-from marketdata.fix_feed import FixFeed
+from marketdata.fix.feed import FixFeed
 from marketdata.messages import BookIncrement
 from marketdata.metrics import FeedMetrics
 from marketdata.replica import Change, Replica
@@ -64,7 +64,7 @@ class House:
             venue,
             data_dir=data_dir,
             loop=asyncio.get_running_loop(),
-            applications={"orders": NoOrders(), "marketdata": self.feed},
+            applications={"orders": NoOrders(), "marketdata": self.feed, "dropcopy": NoOrders()},
         )
 
     def _send(self, session_id: str, bodies: list[str]) -> None:

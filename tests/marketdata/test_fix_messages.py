@@ -2,20 +2,17 @@
 
 import pytest
 
-from marketdata.fix_messages import (
+from marketdata.fix.messages import (
     FIX42,
     FIX44,
     BusinessReject,
     Fields,
     RequestRefused,
-    Subscribe,
-    Unsubscribe,
-    Wish,
     business_reject,
     in_book_order,
-    read_request,
     request_reject,
 )
+from marketdata.fix.requests import Subscribe, Unsubscribe, Wish, read_request
 
 from .conftest import INSTRUMENT, OTHER
 
@@ -47,10 +44,21 @@ def read(text: str) -> Subscribe | Unsubscribe:
             GOOD.replace("263=1", "263=0").replace("265=1", "265=0"),
             Subscribe("r1", ("AAPL",), Wish(0, ("0", "1")), True),
         ),
+        (
+            GOOD.replace("265=1", "265=1|266=N|9010=1"),
+            Subscribe("r1", ("AAPL",), Wish(0, ("0", "1"), is_by_order=True, has_checksum=True), is_snapshot=False),
+        ),
+        (
+            "35=V|262=r2|263=0|264=5|267=7|269=e|269=B|269=9|269=8|269=7|269=5|269=4|146=1|55=AAPL|",
+            Subscribe("r2", ("AAPL",), Wish(5, ("4", "5", "7", "8", "9", "B", "e")), is_snapshot=True),
+        ),
         ("35=V|262=r1|263=2|264=0|267=1|269=0|146=1|55=AAPL|", Unsubscribe("r1")),
         ("35=V|262=r1|263=2|", Unsubscribe("r1")),
     ],
-    ids=["subscribe", "snapshot", "trades only, a symbol twice", "265 means nothing in a snapshot", "end", "short end"],
+    ids=[
+        *("subscribe", "snapshot", "trades only, a symbol twice", "265 means nothing in a snapshot"),
+        *("order by order", "statistics", "end", "short end"),
+    ],
 )
 def test_a_request_is_read(text: str, request_: Subscribe | Unsubscribe) -> None:
     assert read(text) == request_
@@ -66,8 +74,9 @@ def test_a_request_is_read(text: str, request_: Subscribe | Unsubscribe) -> None
         ("264=0", "264=" + "9" * 5000, "5", f"MarketDepth(264)={'9' * 5000}; send 0 for the whole book, or 1 to 1000"),
         ("264=0", "264=\u0663", "5", "MarketDepth(264)=\u0663; send 0 for the whole book, or 1 to 1000"),
         ("265=1", "265=0", "6", "MDUpdateType(265)=0; send 1, incremental refresh"),
-        ("265=1", "265=1|266=N", "7", "AggregatedBook(266)=N; send Y, entries are price levels"),
-        ("269=1", "269=4", "8", "MDEntryType(269)=4; send 0 bid, 1 offer, 2 trade, A imbalance or Q auction price"),
+        ("265=1", "265=1|266=X", "7", "AggregatedBook(266)=X; send Y for levels, N for orders"),
+        ("264=0", "264=5|266=N", "7", "AggregatedBook(266)=N is the whole book; send MarketDepth(264)=0"),
+        ("269=1", "269=6", "8", "MDEntryType(269)=6; send one of 0 1 2 A Q 4 5 7 8 9 B e"),
     ],
 )
 def test_what_is_not_offered_is_refused_with_its_code(was: str, becomes: str, reason: str, text: str) -> None:

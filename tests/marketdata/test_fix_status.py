@@ -5,9 +5,9 @@ from prometheus_client import CollectorRegistry
 
 from configs.loader import Venue
 from marketdata.book import Book
-from marketdata.fix_feed import FixFeed
-from marketdata.fix_messages import FIX42, FIX44, FIX50SP2, Dialect
-from marketdata.fix_status import status_body
+from marketdata.fix.feed import FixFeed
+from marketdata.fix.messages import FIX42, FIX44, FIX50SP2, Dialect
+from marketdata.fix.status import status_body
 from marketdata.messages import BookIncrement, MarketPhase
 from marketdata.metrics import FeedMetrics
 from marketdata.replica import Change, Replica

@@ -1,18 +1,31 @@
 """What a FIX client with a given wish is told: whole messages, and for every depth the book that it ends with."""
 
+import zlib
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from marketdata.book import Book
-from marketdata.fix_messages import ENTRY_TYPES, FIX44, FIX50SP2, Dialect, Wish
-from marketdata.fix_views import View, ViewKey
-from marketdata.messages import BookIncrement
-from matcher.increments import Indicative, PhaseChange, TradePrint, TradeRevision
+from marketdata.fix.messages import FIX44, FIX50SP2, Dialect
+from marketdata.fix.requests import ENTRY_TYPES, Wish
+from marketdata.fix.views import View, ViewKey
+from marketdata.messages import BookIncrement, Statistics, public_increment
+from matcher.increments import (
+    Indicative,
+    LevelAction,
+    LevelChange,
+    MarketDataIncrement,
+    PhaseChange,
+    ShownOrder,
+    TradePrint,
+    TradeRevision,
+)
 from matcher.orders import BUY, SELL
 from matcher.phases import CLOSING_AUCTION, POST_CLOSE
 
-from .conftest import NOW_NS, SYMBOL, increment_streams, public
+from .conftest import INSTRUMENT, NOW_NS, SYMBOL, increment_streams, public
 from .fix_reader import Client, revised, shown_of
 
 EVERYTHING = ("0", "1", "2")
@@ -184,3 +197,100 @@ def test_every_client_has_the_book_of_its_depth_after_every_message(
                 trades = revised(trades, increment)
                 assert client.shown == shown_of(book, depth)
                 assert client.trades == trades
+
+
+def by_order(dialect: Dialect = FIX44, entry_types: tuple[str, ...] = EVERYTHING) -> View:
+    return View(SYMBOL, ViewKey(dialect, Wish(0, entry_types, is_by_order=True)))
+
+
+def queue_of(*orders: tuple[int, int], md_seq: int, action: LevelAction = "1") -> BookIncrement:
+    """The orders at 99 ticks to buy that changed: entry id and lots; two lots were there before."""
+    lots = sum(lots for _, lots in orders) + (2 if action == "1" else 0)
+    shown_orders = [ShownOrder(entry_id, lots, lots) for entry_id, lots in orders]
+    level = LevelChange(action, BUY, 99, lots, len(orders), shown_orders)
+    return public_increment(
+        MarketDataIncrement(SYMBOL, md_seq, 100 + md_seq, NOW_NS, [level], [], None, None, []), INSTRUMENT
+    )
+
+
+@pytest.fixture
+def queue() -> Book:
+    book = Book(SYMBOL)
+    book.apply(queue_of((4, 5), (6, 2), md_seq=1, action="0"))
+    return book
+
+
+def test_order_by_order_every_order_is_an_entry_the_oldest_first(queue: Book) -> None:
+    assert shown(by_order().snapshot(queue, now_ns=NOW_NS)) == (
+        "55=AAPL|268=2|269=0|278=O4|270=0.99|271=5|269=0|278=O6|270=0.99|271=2|83=1|"
+    )
+
+
+def test_order_by_order_an_x_says_who_left_who_changed_and_who_came(queue: Book) -> None:
+    view = by_order()
+    view.snapshot(queue, now_ns=NOW_NS)
+    change = queue_of((4, 0), (6, 1), (7, 9), md_seq=2)
+    level = msgspec.structs.replace(change.levels[0], qty_lots=10, qty="10", order_count=2)
+    change = msgspec.structs.replace(change, levels=[level])
+    queue.apply(change)
+    assert shown(view.increment(change, queue)) == (
+        "268=3|279=2|269=0|278=O4|55=AAPL|270=0.99|279=1|269=0|278=O6|55=AAPL|270=0.99|271=1|"
+        "279=0|269=0|278=O7|55=AAPL|270=0.99|271=9|83=2|"
+    )
+    gone = public(3, ("2", BUY, 99, 0))
+    queue.apply(gone)
+    assert shown(view.increment(gone, queue)) == (
+        "268=2|279=2|269=0|278=O6|55=AAPL|270=0.99|279=2|269=0|278=O7|55=AAPL|270=0.99|83=3|"
+    )
+
+
+def test_order_by_order_shows_the_sides_asked_for_only(book: Book) -> None:
+    view = by_order(entry_types=("1",))
+    assert "269=0" not in shown(view.snapshot(book, now_ns=NOW_NS))
+    book.apply(change := public(3, ("1", BUY, 100, 2)))
+    assert not view.increment(change, book)
+
+
+DAY = Statistics(2, "1.02", "1.03", "1.01", "1.03", "1.0225", "9", "0.98", 102, 103, 101, 103, 98, 9, 921, "20260920")
+FIRST_DAY = msgspec.structs.replace(DAY, previous_close="", previous_close_ticks=0, ended_day="")
+NEXT_DAY = Statistics(0, "", "", "", "", "", "0", "1.03", 0, 0, 0, 0, 103, 0, 0, "20260921")
+NUMBERS = ("4", "5", "7", "8", "9", "B", "e")
+
+
+def with_day(md_seq: int, day: Statistics) -> BookIncrement:
+    return msgspec.structs.replace(public(md_seq), statistics=day)
+
+
+def test_statistics_are_entries_of_w_as_far_as_there_are_numbers() -> None:
+    book, view = Book(SYMBOL), view_of(entry_types=NUMBERS)
+    assert shown(view.snapshot(book, now_ns=NOW_NS)) == "55=AAPL|83=0|268=0|"
+    book.apply(with_day(1, DAY))
+    assert shown(view.snapshot(book, now_ns=NOW_NS)) == (
+        "55=AAPL|268=7|269=4|270=1.02|269=5|270=0.98|272=20260920|269=7|270=1.03|269=8|270=1.01|269=9|270=1.0225|"
+        "269=B|270=1.03|271=9|269=e|270=0.98|272=20260920|83=1|"
+    )
+
+
+def test_statistics_that_changed_are_entries_of_x() -> None:
+    book, view = Book(SYMBOL), view_of(entry_types=NUMBERS)
+    book.apply(with_day(1, FIRST_DAY))
+    view.snapshot(book, now_ns=NOW_NS)
+    more = msgspec.structs.replace(FIRST_DAY, vwap="1.0230", volume="10")
+    book.apply(change := with_day(2, more))
+    assert shown(view.increment(change, book)) == (
+        "268=2|279=1|269=9|55=AAPL|270=1.0230|279=1|269=B|55=AAPL|270=1.03|271=10|83=2|"
+    )
+    book.apply(change := with_day(3, NEXT_DAY))
+    assert shown(view.increment(change, book)) == (
+        "268=7|279=2|269=4|55=AAPL|279=2|269=7|55=AAPL|279=2|269=8|55=AAPL|279=2|269=9|55=AAPL|279=2|269=B|55=AAPL|"
+        "279=0|269=5|55=AAPL|270=1.03|272=20260921|279=0|269=e|55=AAPL|270=1.03|272=20260921|83=3|"
+    )
+
+
+def test_the_checksum_is_in_a_w_for_whom_it_was_asked(book: Book) -> None:
+    view = View(SYMBOL, ViewKey(FIX44, Wish(1, ("0",), has_checksum=True)))
+    text = "0|1.00|3;0|0.99|5;1|1.02|6;1|1.03|1;"
+    assert shown(view.snapshot(book, now_ns=NOW_NS)) == (
+        f"55=AAPL|9010={zlib.crc32(text.encode())}|268=1|269=0|270=1.00|271=3|346=1|83=2|"
+    )
+    assert "9010" not in view.withdrawal(book, now_ns=NOW_NS)

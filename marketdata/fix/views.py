@@ -3,29 +3,32 @@ A view: what FIX subscribers with the same wish see of one book, written once fo
 
 A view with a depth remembers the levels inside its window. After an increment it compares them with the best levels
 now: a level that was pushed out is deleted, one that moved in is new, so a client's N levels are always the book's.
-What an auction would give is remembered in the same way.
+What an auction would give and the day's statistics are remembered in the same way, and order by order, who is there.
 """
 
 import msgspec
 
 from marketdata.book import Book
-from marketdata.fix_messages import (
+from marketdata.fix.messages import (
     AUCTION_PRICE,
     BID,
     IMBALANCE,
     OFFER,
     TRADE,
     Dialect,
-    Wish,
-    auction_changes,
     auction_entries,
     entries_tail,
     in_book_order,
     level_entry,
+    level_fields,
     revision_entry,
+    single_changes,
     snapshot_tail,
     trade_entry,
 )
+from marketdata.fix.orders import Queues
+from marketdata.fix.requests import Wish
+from marketdata.fix.statistics import STATISTICS, statistics_entries
 from marketdata.messages import CHANGED_LEVEL, DELETED_LEVEL, NEW_LEVEL, BookIncrement, Level
 from matcher.orders import BUY
 
@@ -47,8 +50,11 @@ class View:
         self._sides = [entry_type for entry_type in (BID, OFFER) if entry_type in key.wish.entry_types]
         self._has_trades = TRADE in key.wish.entry_types
         self._auction_types = [name for name in (AUCTION_PRICE, IMBALANCE) if name in key.wish.entry_types]
+        self._statistics_types = [name for name in STATISTICS if name in key.wish.entry_types]
+        self._has_checksum = key.wish.has_checksum
         self._windows: dict[str, list[Level]] = {entry_type: [] for entry_type in self._sides}
-        self._auction: dict[str, str] = {}
+        self._queues = Queues(symbol, self._sides) if key.wish.is_by_order else None
+        self._singles: dict[str, str] = {}
 
     def snapshot(self, book: Book, *, now_ns: int) -> str:
         """
@@ -58,20 +64,17 @@ class View:
             book: The current book.
             now_ns: Stands for the time of the last update in a book that never had one.
         """
-        if self._depth:
-            self._windows = self._best(book)
-        best = self._windows if self._depth else self._best(book)
-        self._auction = auction_entries(book.indicative, self._auction_types)
+        self._singles = self._singles_of(book)
         return snapshot_tail(
             self._dialect,
             symbol=self._symbol,
             md_seq=book.md_seq,
             updated_ns=book.transact_ns or now_ns,
             phase=book.phase.phase,
-            bids=best.get(BID, ()),
-            asks=best.get(OFFER, ()),
+            book=self._queues.snapshot(book) if self._queues else self._level_entries(book),
             trade=book.trades[-1] if self._has_trades and book.trades else None,
-            auction=self._auction,
+            singles=self._singles,
+            checksum=book.checksum() if self._has_checksum else None,
         )
 
     def withdrawal(self, book: Book, *, now_ns: int) -> str:
@@ -81,9 +84,9 @@ class View:
     def increment(self, increment: BookIncrement, book: Book) -> str:
         """The tail of the X that takes this view to `book`, just after `increment`; empty when it shows no change."""
         entries = self._trade_entries(increment) if self._has_trades else []
-        changes = self._window_changes(book) if self._depth else self._all_changes(increment)
-        if self._auction_types:
-            changes += self._auction_changes(book)
+        changes = self._book_changes(increment, book)
+        if self._auction_types or self._statistics_types:
+            changes += self._single_changes(book)
         entries += in_book_order(changes)
         return entries_tail(entries, increment.md_seq) if entries else ""
 
@@ -91,9 +94,25 @@ class View:
         entries = [trade_entry(self._dialect, self._symbol, trade) for trade in increment.trades]
         return entries + [revision_entry(self._dialect, self._symbol, trade) for trade in increment.revisions]
 
-    def _auction_changes(self, book: Book) -> list[tuple[str, str]]:
-        before, self._auction = self._auction, auction_entries(book.indicative, self._auction_types)
-        return auction_changes(before, self._auction, self._symbol)
+    def _single_changes(self, book: Book) -> list[tuple[str, str]]:
+        before, self._singles = self._singles, self._singles_of(book)
+        return single_changes(before, self._singles, self._symbol)
+
+    def _singles_of(self, book: Book) -> dict[str, str]:
+        """What there is once at most, by MDEntryType(269)."""
+        of_auction = auction_entries(book.indicative, self._auction_types)
+        return of_auction | statistics_entries(book.statistics, self._statistics_types)
+
+    def _level_entries(self, book: Book) -> list[str]:
+        best = self._best(book)
+        if self._depth:
+            self._windows = best
+        return [level_fields(entry_type, level) for entry_type, levels in best.items() for level in levels]
+
+    def _book_changes(self, increment: BookIncrement, book: Book) -> list[tuple[str, str]]:
+        if self._queues:
+            return list(self._queues.changes(increment.levels))
+        return self._window_changes(book) if self._depth else self._all_changes(increment)
 
     def _all_changes(self, increment: BookIncrement) -> list[tuple[str, str]]:
         changes: list[tuple[str, str]] = []

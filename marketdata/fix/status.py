@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from marketdata.fix_messages import (
+from marketdata.fix.askers import Asker, Askers
+from marketdata.fix.messages import (
     FIX42,
     FIX44,
     FIX50SP2,
@@ -18,7 +19,6 @@ from marketdata.fix_messages import (
     OTHER,
     SNAPSHOT,
     SUBSCRIBE,
-    UNKNOWN_ID,
     UNKNOWN_SECURITY,
     UNSUBSCRIBE,
     BusinessReject,
@@ -62,7 +62,7 @@ _STATUSES: Final[Mapping[Dialect, Mapping[Phase, str]]] = {
 }
 """SecurityTradingStatus(326): FIX 4.2 has no 21, and neither version of FIX 4 has a 26."""
 
-_SUB_IDS: Final[Mapping[Phase, str]] = {
+SUB_IDS: Final[Mapping[Phase, str]] = {
     PRE_OPEN: "1",
     OPENING_AUCTION: "2",
     CONTINUOUS: "3",
@@ -86,13 +86,12 @@ class StatusRequest(msgspec.Struct, frozen=True):
     """SubscriptionRequestType(263)."""
 
 
-class _Asker:
-    """One SecurityStatusReqID(324) of one session, and what it was told last."""
+class _Asker(Asker):
+    """One SecurityStatusReqID(324), and what it was told last."""
 
     def __init__(self, session_id: str, request: StatusRequest, fields: Fields) -> None:
-        self.session_id = session_id
-        self.request = request
-        self.fields = fields
+        super().__init__(session_id, request.req_id, is_subscribed=request.kind == SUBSCRIBE, fields=fields)
+        self.symbol = request.symbol
         self.told: MarketPhase | None = None
         """None until it was told something, and when that was that the phase is not known."""
         self.was_told = False
@@ -118,37 +117,16 @@ class StatusDesk:
         self._reply = reply
         self._reject = reject
         self._now_ns = now_ns
-        self._sessions: dict[str, dict[str, _Asker]] = {}
-        self._askers: dict[str, dict[_Asker, None]] = {}
-
-    def count(self, session_id: str) -> int:
-        """How many symbols a session has asked for and is still to be told about."""
-        return len(self._sessions.get(session_id, ()))
-
-    def is_repeat(self, session_id: str, request: StatusRequest, fields: Fields) -> bool:
-        """
-        Whether the session layer sent a request once more that is being served.
-
-        Raises:
-            BusinessReject: Another request has the same id.
-        """
-        if request.req_id not in self._sessions.get(session_id, ()):
-            return False
-        if fields.first("43") == "Y":
-            return True
-        raise BusinessReject(
-            OTHER,
-            f"SecurityStatusReqID(324)={request.req_id} is in use; end it first, or choose another",
-            ref_id=request.req_id,
-        )
+        self._followers: dict[str, dict[_Asker, None]] = {}
+        self.askers: Askers[_Asker] = Askers("324", "SecurityStatusReqID")
 
     def begin(
         self, session_id: str, request: StatusRequest, fields: Fields, replica: Replica, *, is_available: bool
     ) -> None:
         """Answer as soon as the phase is known, which is at once if the book is current; then go on if asked to."""
         asker = _Asker(session_id, request, fields)
-        self._sessions.setdefault(session_id, {})[request.req_id] = asker
-        self._askers.setdefault(request.symbol, {})[asker] = None
+        self.askers.add(asker)
+        self._followers.setdefault(request.symbol, {})[asker] = None
         if replica.is_current:
             self._tell(asker, replica.phase)
         elif not is_available:
@@ -161,48 +139,41 @@ class StatusDesk:
         Raises:
             BusinessReject: There is none.
         """
-        asker = self._sessions.get(session_id, {}).get(req_id)
-        if asker is None:
-            text = f"SecurityStatusReqID(324)={req_id} is not subscribed; nothing to end"
-            raise BusinessReject(UNKNOWN_ID, text, ref_id=req_id)
-        self._forget(asker)
+        self._forget(self.askers.of(session_id, req_id))
 
     def end_session(self, session_id: str) -> None:
         """Forget all that a session asked for."""
-        for asker in list(self._sessions.get(session_id, {}).values()):
+        for asker in self.askers.of_session(session_id):
             self._forget(asker)
-        self._sessions.pop(session_id, None)
 
     def on_change(self, replica: Replica, change: Change, *, is_available: bool) -> None:
         """A book moved, was lost, or is there again: tell those who do not know its phase yet."""
-        for asker in list(self._askers.get(replica.symbol, ())):
+        for asker in list(self._followers.get(replica.symbol, ())):
             if change is Change.LOST:
                 self._withdraw(asker, is_silent=not is_available)
             elif asker.told != replica.phase:
                 self._tell(asker, replica.phase)
 
     def _tell(self, asker: _Asker, phase: MarketPhase | None) -> None:
-        request = asker.request
-        body = status_body(dialect_of(asker.session_id), request.req_id, request.symbol, phase, now_ns=self._now_ns())
+        body = status_body(dialect_of(asker.session_id), asker.req_id, asker.symbol, phase, now_ns=self._now_ns())
         asker.told, asker.was_told = phase, True
         self._reply(asker.session_id, "f", body)
-        if request.kind == SNAPSHOT:
+        if not asker.is_subscribed:
             self._forget(asker)
 
     def _withdraw(self, asker: _Asker, *, is_silent: bool) -> None:
         """Say that the phase is not known; who asked only once goes on waiting while the book is being repaired."""
-        request = asker.request
-        if request.kind == SUBSCRIBE:
+        if asker.is_subscribed:
             if asker.told is not None or not asker.was_told:
                 self._tell(asker, None)
         elif is_silent:
             self._forget(asker)
-            text = f"no market data for Symbol(55)={request.symbol} at the moment; ask again"
-            self._reject(asker.session_id, asker.fields, BusinessReject(NOT_AVAILABLE, text, ref_id=request.req_id))
+            text = f"no market data for Symbol(55)={asker.symbol} at the moment; ask again"
+            self._reject(asker.session_id, asker.fields, BusinessReject(NOT_AVAILABLE, text, ref_id=asker.req_id))
 
     def _forget(self, asker: _Asker) -> None:
-        del self._sessions[asker.session_id][asker.request.req_id]
-        del self._askers[asker.request.symbol][asker]
+        del self._followers[asker.symbol][asker]
+        self.askers.remove(asker)
 
 
 def read_status_request(fields: Fields, instruments: Mapping[str, Instrument]) -> StatusRequest:
@@ -239,16 +210,21 @@ def status_body(dialect: Dialect, req_id: str, symbol: str, phase: MarketPhase |
     head = f"35=f{SOH}324={req_id}{SOH}55={symbol}{SOH}"
     if phase is None:
         return f"{head}326={UNKNOWN_STATUS}{SOH}60={timestamp(now_ns, dialect)}{SOH}"
-    if sub_id := _SUB_IDS.get(phase.phase):
+    if sub_id := SUB_IDS.get(phase.phase):
         head += f"{336 if dialect == FIX42 else 625}={sub_id}{SOH}"
-    head += f"326={_STATUSES[dialect][phase.phase]}{SOH}"
+    head += f"326={trading_status(dialect, phase.phase)}{SOH}"
     if dialect.is_sp2 and phase.phase == VOLATILITY_AUCTION:
         head += f"1174={_VOLATILITY_INTERRUPTION}{SOH}"
     head += f"60={timestamp(phase.since_ns or now_ns, dialect)}{SOH}"
-    return head if dialect == FIX42 else f"{head}58={_told(phase)}{SOH}"
+    return head if dialect == FIX42 else f"{head}58={phase_text(phase)}{SOH}"
 
 
-def _told(phase: MarketPhase) -> str:
+def trading_status(dialect: Dialect, phase: Phase) -> str:
+    """SecurityTradingStatus(326) of a phase, in a version's own values."""
+    return _STATUSES[dialect][phase]
+
+
+def phase_text(phase: MarketPhase) -> str:
     """The phase for people: its name, the end of an auction as far as it is known, and the reason."""
     text = PHASE_NAMES[phase.phase]
     if phase.ends_ns:

@@ -1,6 +1,6 @@
 """
-FIX market data as text: V into a request or a refusal; levels, trades and auction prices into the bodies of W and X;
-Y and j. What is said about phases is in `fix_status`.
+FIX market data as text: what all its messages have in common, the entries of W and X, Y and j. How V is read is in
+`requests`; what an order shows, and a day's statistics, in `orders` and `statistics`.
 
 Bodies are made of two halves, so that the larger one is written once for many subscribers: a head with the
 subscriber's MDReqID(262), and a tail that is the same for all who want the same. RptSeq(83) stands once in a body, as
@@ -23,7 +23,6 @@ from marketdata.messages import (
     RevisedTrade,
     Trade,
 )
-from matcher.instruments import Instrument
 from matcher.orders import BUY
 from matcher.phases import SECURITY_TRADING_STATUS, Phase
 from sessions.fix_text import SOH, pairs, utc_timestamp
@@ -34,15 +33,11 @@ TRADE: Final = "2"
 IMBALANCE: Final = "A"
 AUCTION_PRICE: Final = "Q"
 """MDEntryType(269)."""
-ENTRY_TYPES: Final = (BID, OFFER, TRADE, IMBALANCE, AUCTION_PRICE)
 
 SNAPSHOT: Final = "0"
 SUBSCRIBE: Final = "1"
 UNSUBSCRIBE: Final = "2"
 """SubscriptionRequestType(263)."""
-
-DEPTH_MAX: Final = 1000
-"""Largest MarketDepth(264) beside 0: each increment compares that many levels before and after."""
 
 _CALL_AUCTION: Final = "7"
 """MatchType(574)."""
@@ -85,32 +80,6 @@ FIX42: Final = Dialect(timestamp_chars=21, is_sp2=False, has_not_authorized=Fals
 FIX44: Final = Dialect(timestamp_chars=21, is_sp2=False, has_not_authorized=True)
 FIX50SP2: Final = Dialect(timestamp_chars=24, is_sp2=True, has_not_authorized=True)
 _DIALECTS: Final = {"FIX.4.2": FIX42, "FIX.4.4": FIX44, "FIXT.1.1": FIX50SP2}
-
-
-class Wish(msgspec.Struct, frozen=True):
-    """What a request wants to see of a book."""
-
-    depth: int
-    """0: every level; N: the best N of each side."""
-    entry_types: tuple[str, ...]
-    """In the order of `ENTRY_TYPES`."""
-
-
-class Subscribe(msgspec.Struct, frozen=True):
-    """V with 263=0 or 1."""
-
-    md_req_id: str
-    symbols: tuple[str, ...]
-    """In the order of the request, each once."""
-    wish: Wish
-    is_snapshot: bool
-    """263=0: one W per symbol, no X."""
-
-
-class Unsubscribe(msgspec.Struct, frozen=True):
-    """V with 263=2."""
-
-    md_req_id: str
 
 
 class RequestRefused(Exception):
@@ -156,38 +125,6 @@ def dialect_of(session_id: str) -> Dialect:
     return _DIALECTS[session_id.partition(":")[0]]
 
 
-def read_request(fields: Fields, instruments: Mapping[str, Instrument]) -> Subscribe | Unsubscribe:
-    """
-    Read a MarketDataRequest(V); the checks run in the order of the tags of `FEED.md`.
-
-    Raises:
-        BusinessReject: A required tag is missing.
-        RequestRefused: It asks for something that this venue does not offer.
-    """
-    _require(fields, {"262": "MDReqID", "263": "SubscriptionRequestType"})
-    md_req_id = fields.first("262")
-    match fields.first("263"):
-        case "2":
-            return Unsubscribe(md_req_id)
-        case "0" | "1" as request_type:
-            is_snapshot = request_type == SNAPSHOT
-        case other:
-            raise RequestRefused(
-                md_req_id,
-                UNSUPPORTED_SUBSCRIPTION_TYPE,
-                f"SubscriptionRequestType(263)={other}; send 0 snapshot, 1 subscribe or 2 unsubscribe",
-            )
-    _require(fields, {"264": "MarketDepth", "269": "MDEntryType", "55": "Symbol"})
-    depth = _depth(md_req_id, fields.first("264"))
-    _check_options(md_req_id, fields, is_snapshot)
-    entry_types = _entry_types(md_req_id, fields.all("269"))
-    symbols = fields.all("55")
-    for symbol in symbols:
-        if symbol not in instruments:
-            raise RequestRefused(md_req_id, UNKNOWN_SYMBOL, f"Symbol(55)={symbol} is not traded here")
-    return Subscribe(md_req_id, tuple(symbols), Wish(depth, entry_types), is_snapshot)
-
-
 def snapshot_head(md_req_id: str) -> str:
     """How a W to one subscriber begins."""
     return f"35=W{SOH}262={md_req_id}{SOH}"
@@ -205,10 +142,10 @@ def snapshot_tail(
     md_seq: int,
     updated_ns: int,
     phase: Phase | None = None,
-    bids: Iterable[Level] = (),
-    asks: Iterable[Level] = (),
+    book: Iterable[str] = (),
     trade: Trade | None = None,
-    auction: Mapping[str, str] | None = None,
+    singles: Mapping[str, str] | None = None,
+    checksum: int | None = None,
 ) -> str:
     """
     The rest of a W; without any entry it says that the book is empty.
@@ -219,21 +156,22 @@ def snapshot_tail(
         md_seq: The last increment inside the book.
         updated_ns: When that was.
         phase: None if it is not known.
-        bids: Best first, as `asks`.
-        asks: See `bids`.
+        book: Entries of levels or orders.
         trade: The last one; None for none.
-        auction: As `auction_entries` gives it.
+        singles: What there is once at most, by MDEntryType(269): of an auction, and statistics.
+        checksum: If it was asked for.
     """
-    entries = [_level_fields(BID, level) for level in bids]
-    entries += [_level_fields(OFFER, level) for level in asks]
+    entries = list(book)
     if trade is not None:
         entries.append(f"269=2{SOH}{_trade_fields(dialect, trade)}")
-    entries += [f"269={entry_type}{SOH}{fields}" for entry_type, fields in (auction or {}).items()]
+    entries += [f"269={entry_type}{SOH}{fields}" for entry_type, fields in (singles or {}).items()]
     head = f"55={symbol}{SOH}"
     if dialect.is_sp2:
         head += f"779={timestamp(updated_ns, dialect)}{SOH}"
         head += f"1682={SECURITY_TRADING_STATUS[phase]}{SOH}" if phase else ""
         entries = entries or [f"269=J{SOH}"]
+    if checksum is not None:
+        head += f"9010={checksum}{SOH}"
     if not entries:
         return f"{head}83={md_seq}{SOH}268=0{SOH}"  # behind 268=0 it would pass for the beginning of an entry
     return f"{head}{entries_tail(entries, md_seq)}"
@@ -277,8 +215,8 @@ def auction_entries(indicative: IndicativePrice | None, entry_types: Iterable[st
     return {entry_type: entries[entry_type] for entry_type in entry_types if entry_type in entries}
 
 
-def auction_changes(before: Mapping[str, str], after: Mapping[str, str], symbol: str) -> list[tuple[str, str]]:
-    """MDUpdateAction(279) and entry of each difference between what `auction_entries` gave before and after."""
+def single_changes(before: Mapping[str, str], after: Mapping[str, str], symbol: str) -> list[tuple[str, str]]:
+    """MDUpdateAction(279) and entry of each difference between what there is once at most, before and after."""
     changes = [
         (DELETED_LEVEL, f"279=2{SOH}269={entry_type}{SOH}55={symbol}{SOH}")
         for entry_type in before
@@ -330,41 +268,8 @@ def require(fields: Fields, names: Mapping[str, str], *, message: str, ref_id: s
             raise BusinessReject(MISSING_FIELD, f"{name}({tag}) is missing; a {message} needs it", ref_id=ref_id)
 
 
-def _require(fields: Fields, names: Mapping[str, str]) -> None:
-    require(fields, names, message="MarketDataRequest", ref_id=fields.first("262"))
-
-
-def _depth(md_req_id: str, text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= DEPTH_MAX:
-        return int(text)
-    raise RequestRefused(
-        md_req_id, UNSUPPORTED_DEPTH, f"MarketDepth(264)={text}; send 0 for the whole book, or 1 to {DEPTH_MAX}"
-    )
-
-
-def _check_options(md_req_id: str, fields: Fields, is_snapshot: bool) -> None:
-    if not is_snapshot and (update_type := fields.first("265")) not in ("", "1"):
-        raise RequestRefused(
-            md_req_id, UNSUPPORTED_UPDATE_TYPE, f"MDUpdateType(265)={update_type}; send 1, incremental refresh"
-        )
-    if fields.first("266") not in ("", "Y"):
-        raise RequestRefused(
-            md_req_id, UNSUPPORTED_AGGREGATED_BOOK, "AggregatedBook(266)=N; send Y, entries are price levels"
-        )
-
-
-def _entry_types(md_req_id: str, wanted: list[str]) -> tuple[str, ...]:
-    for entry_type in wanted:
-        if entry_type not in ENTRY_TYPES:
-            raise RequestRefused(
-                md_req_id,
-                UNSUPPORTED_ENTRY_TYPE,
-                f"MDEntryType(269)={entry_type}; send 0 bid, 1 offer, 2 trade, A imbalance or Q auction price",
-            )
-    return tuple(entry_type for entry_type in ENTRY_TYPES if entry_type in wanted)
-
-
-def _level_fields(entry_type: str, level: Level) -> str:
+def level_fields(entry_type: str, level: Level) -> str:
+    """One level in a W."""
     return f"269={entry_type}{SOH}270={level.price}{SOH}271={level.qty}{SOH}346={level.order_count}{SOH}"
 
 

@@ -2,41 +2,38 @@
 FIX market data: the application behind the engine port for sessions of kind `marketdata`.
 
 It answers V with one W per symbol and then one X per increment, each body's larger half written once for all
-subscribers with the same wish, and e with f (`fix_status`). It is a reader like any other: when its replica of a book
-is not current, the book is withdrawn from the subscribers with an empty W, and a fresh W comes before any further X. So
-a client never builds on a wrong book. All calls are on the event loop's thread; a subscription lives no longer than its
-session's logon.
+subscribers with the same wish; what else may be asked is in `enquiries`. It is a reader like any other: when its
+replica of a book is not current, the book is withdrawn from the subscribers with an empty W, and a fresh W comes before
+any further X. So a client never builds on a wrong book. All calls are on the event loop's thread; a subscription lives
+no longer than its session's logon.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from configs.loader import Venue
-from marketdata.fix_messages import (
+from marketdata.fix.enquiries import Books, Enquiries
+from marketdata.fix.messages import (
     DUPLICATE_MD_REQ_ID,
+    FIX42,
     INSUFFICIENT_BANDWIDTH,
     NOT_AUTHORIZED,
     NOT_AVAILABLE,
-    OTHER,
     UNKNOWN_ID,
-    UNSUBSCRIBE,
     UNSUPPORTED_MESSAGE_TYPE,
     BusinessReject,
     Fields,
     RequestRefused,
-    Subscribe,
-    Unsubscribe,
     business_reject,
     dialect_of,
     increment_head,
-    read_request,
     request_reject,
     snapshot_head,
 )
-from marketdata.fix_status import StatusDesk, read_status_request
-from marketdata.fix_views import View, ViewKey
+from marketdata.fix.requests import Subscribe, Unsubscribe, read_request
+from marketdata.fix.views import View, ViewKey
 from marketdata.messages import BookIncrement
 from marketdata.metrics import FeedMetrics
 from marketdata.replica import Change, Replica
@@ -49,17 +46,6 @@ ORDER_MESSAGES: Final = frozenset("DFGH")
 
 Send = Callable[[str, list[str]], None]
 """`sessions.port.Engine.send`: session_id and bodies."""
-
-
-class Books(Protocol):
-    """What the feed needs of `marketdata.client.BookReader`."""
-
-    @property
-    def is_available(self) -> bool:
-        """False while nobody answers for market data."""
-
-    def watch(self, symbol: str) -> Replica:
-        """The replica of a symbol, kept up to date from now on."""
 
 
 class _Subscription:
@@ -96,12 +82,21 @@ class FixFeed:
         self._books: Books | None = None
         self._sessions: dict[str, dict[str, _Subscription]] = {}
         self._audiences: dict[str, dict[ViewKey, _Audience]] = {symbol: {} for symbol in venue.instruments}
-        self._statuses = StatusDesk(self._reply, self._reject, now_ns=now_ns)
+        self._enquiries = Enquiries(
+            self._reply,
+            self._reject,
+            instruments=self._instruments,
+            market=venue.config.comp_id,
+            excess=self._excess,
+            books=lambda: self._reader,
+            now_ns=now_ns,
+        )
 
     def define(self, instrument: Instrument) -> None:
         """An instrument is traded from now on, or has new rules."""
         self._instruments[instrument.symbol] = instrument
         self._audiences.setdefault(instrument.symbol, {})
+        self._enquiries.on_defined(instrument)
 
     def attach(self, books: Books) -> None:
         """Give the feed its reader, once, before the first logon."""
@@ -126,7 +121,7 @@ class FixFeed:
     def on_change(self, replica: Replica, change: Change, increment: BookIncrement | None) -> None:
         """Tell the subscribers what happened to a book."""
         if increment is None or increment.phase is not None:
-            self._statuses.on_change(replica, change, is_available=self._is_available)
+            self._enquiries.on_change(replica, change)
         audiences = self._audiences[replica.symbol]
         if not audiences:
             return
@@ -152,22 +147,12 @@ class FixFeed:
 
     def _answer(self, session_id: str, fields: Fields) -> None:
         msg_type = fields.first("35")
-        if msg_type == "e":
-            self._answer_status(session_id, fields)
-        elif msg_type == "V":
+        if msg_type == "V":
             self._answer_market_data(session_id, fields)
+        elif self._enquiries.takes(session_id, msg_type):
+            self._enquiries.answer(session_id, msg_type, fields)
         else:
-            raise _not_for_this_session(msg_type, fields)
-
-    def _answer_status(self, session_id: str, fields: Fields) -> None:
-        request = read_status_request(fields, self._instruments)
-        if request.kind == UNSUBSCRIBE:
-            self._statuses.end(session_id, request.req_id)
-        elif not self._statuses.is_repeat(session_id, request, fields):
-            if excess := self._excess(session_id, 1):
-                raise BusinessReject(OTHER, excess, ref_id=request.req_id)
-            replica = self._reader.watch(request.symbol)
-            self._statuses.begin(session_id, request, fields, replica, is_available=self._is_available)
+            raise _not_for_this_session(session_id, msg_type, fields)
 
     def _answer_market_data(self, session_id: str, fields: Fields) -> None:
         request = read_request(fields, self._instruments)
@@ -209,7 +194,7 @@ class FixFeed:
     def _excess(self, session_id: str, more: int) -> str:
         """Why a session may not ask for so many more symbols; empty if it may."""
         used = sum(len(subscription.symbols) for subscription in self._sessions[session_id].values())
-        used += self._statuses.count(session_id)
+        used += self._enquiries.count(session_id)
         if used + more <= self._subscriptions_max:
             return ""
         return f"{used} symbols are subscribed and at most {self._subscriptions_max} may be; unsubscribe some first"
@@ -249,7 +234,7 @@ class FixFeed:
     def _end_session(self, session_id: str) -> None:
         for subscription in self._sessions.get(session_id, {}).values():
             self._leave(subscription, subscription.symbols)
-        self._statuses.end_session(session_id)
+        self._enquiries.end_session(session_id)
 
     def _send_snapshots(self, subscriptions: list[_Subscription], view: View, replica: Replica) -> None:
         tail = view.snapshot(replica.book, now_ns=self._now_ns())
@@ -302,13 +287,14 @@ class FixFeed:
         self._send(session_id, [body])
 
 
-def _not_for_this_session(msg_type: str, fields: Fields) -> BusinessReject:
+def _not_for_this_session(session_id: str, msg_type: str, fields: Fields) -> BusinessReject:
     if msg_type in ORDER_MESSAGES:
         return BusinessReject(
             NOT_AUTHORIZED,
             "this session is for market data; send orders on a session of kind orders",
             ref_id=fields.first("11"),
         )
+    taken = "V, e, c and g" if dialect_of(session_id) == FIX42 else "V, e, x, c and g"
     return BusinessReject(
-        UNSUPPORTED_MESSAGE_TYPE, f"MsgType(35)={msg_type} is not supported; a market-data session takes V and e only"
+        UNSUPPORTED_MESSAGE_TYPE, f"MsgType(35)={msg_type} is not supported; a market-data session takes {taken} only"
     )
