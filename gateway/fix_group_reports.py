@@ -35,6 +35,7 @@ _LIST_REJECT_REASONS: Final = frozenset(("0", "2", "4", "5", "6", "11"))
 """Codes of OrdRejReason(103) that ListRejectReason(1386) has as well; else it is 99."""
 _MASS_CANCEL_REJECTED: Final = "0"
 _CANCELED_ALL: Final = "4"
+_REJECTED: Final = "5"
 
 
 def list_status(event: ListStatusReported, texts: Texts) -> str:
@@ -129,7 +130,8 @@ def mass_quote_acknowledgement(event: MassQuoteAcknowledged, shard: int) -> str:
     entries = [
         f"299={entry.quote_entry_id}\x01{_quote_reject_reason('368', dialect, entry.reason)}" for entry in event.refused
     ]
-    why = _quote_reject_reason("300", dialect, event.reason) if event.reason else ""
+    reason = event.reason or (event.refused[0].reason if event.quote_status == _REJECTED else None)
+    why = _quote_reject_reason("300", dialect, reason) if reason else ""
     return (
         f"35=b\x01{field('58', _said(event, shard))}{field('117', event.quote_id)}{_quote_set(entries)}"
         f"297={event.quote_status}\x01{why}"
@@ -149,16 +151,16 @@ def _said(event: MassQuoteAcknowledged, shard: int) -> str:
 
 
 def quotes_pulled(event: QuotesPulled) -> str:
-    """Quotes that ended unasked."""
+    """Quotes of one symbol that ended unasked."""
     entries = [f"299={entry_id}\x0155={event.symbol}\x01" for entry_id in event.quote_entry_ids]
-    return f"35=b\x01{field('58', event.text)}{_quote_set(entries)}297=4\x01"
+    return f"35=b\x01{field('58', event.text)}{_quote_set(entries)}297=1\x01"
 
 
 def refused_quote(event: RequestRefused, _shard: int) -> str:
     """The gateway's refusal of i or Z."""
     why = _quote_reject_reason("300", dialect_of(event.requester_session_id), event.reason)
     said = refusal_text(event.reason, event.text)
-    return f"35=b\x0158={said}\x01{field('117', event.cl_ord_id)}297=5\x01{why}"
+    return f"35=b\x0158={said}\x01{field('117', event.cl_ord_id)}297={_REJECTED}\x01{why}"
 
 
 def _quote_set(entries: Sequence[str]) -> str:

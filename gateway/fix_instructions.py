@@ -198,8 +198,9 @@ class _Reading:
     def check(self, fault: tuple[RejectReason, str] | None) -> None:
         """Raise the first of all faults, this one included, if there is any."""
         if fault is not None:
-            named = _NAMED_TAG.search(fault[1])
-            self._faults.append(FieldRefused(fault[0], named[1] if named else "", fault[1]))
+            text = fault[1].replace(f"OrdType(40)={self._ord_type}", f"OrdType(40)={self._fields['40']}")  # J is sent
+            named = _NAMED_TAG.search(text)
+            self._faults.append(FieldRefused(fault[0], named[1] if named else "", text))
         if self._faults:
             raise min(self._faults, key=lambda refusal: PRECEDENCE[refusal.reason])
 
@@ -326,7 +327,8 @@ class _Reading:
         greatest = _BASIS_POINTS_MAX if offset_type == BASIS_POINTS else PRICE_TICKS_MAX
         if not (trails <= count <= greatest) or (trails and sign < 0):
             wanted = "distance above 0" if trails else "number"
-            advice = f"send a {wanted}, at most {greatest} with PegOffsetType(836)={offset_type}"
+            bound = self._instrument.tick.text(greatest) if offset_type == _PRICE_OFFSET else greatest
+            advice = f"send a {wanted}, at most {bound} with PegOffsetType(836)={offset_type}"
             raise FieldRefused(reason, "211", f"PegOffsetValue(211) {quoted(text)}: {advice}")
         return sign * count, (BASIS_POINTS if offset_type == BASIS_POINTS else TICKS)
 

@@ -44,12 +44,13 @@ def read_mass_cancel(fields: Mapping[str, str], instruments: TradedInstruments, 
     _check_symbol(fields, "q", "530")
     check_authorized(fields)
     cl_ord_id = read_id(fields, "11")
-    symbol = _symbol(fields, "530", instruments)
+    symbol = _symbol(fields, instruments)
     side = read_optional_side(fields)
     scope = _CANCEL_SCOPES.get(fields["530"])
     if scope is None:
         advice = "send 1 (of a symbol) or 7 (all)"
         raise unsupported("530", f"MassCancelRequestType(530) {quoted(fields['530'])} is not taken here; {advice}")
+    _check_scope(symbol, fields, "530")
     check_tags(fields, HEADER_TAGS | HARMLESS_TAGS | MASS_CANCEL_TAGS)
     of_session_only = _SESSION_ONLY.get(fields.get("7002", "F"))
     if of_session_only is None:
@@ -70,12 +71,13 @@ def read_mass_status_request(
     check_present(fields, "AF", "584", "585")
     _check_symbol(fields, "AF", "585")
     check_authorized(fields)
-    symbol = _symbol(fields, "585", instruments)
+    symbol = _symbol(fields, instruments)
     side = read_optional_side(fields)
     scope = _STATUS_SCOPES.get(fields["585"])
     if scope is None:
         advice = "send 1 (of a symbol), 7 (all of the firm) or 8 (all of this session)"
         raise unsupported("585", f"MassStatusReqType(585) {quoted(fields['585'])} is not taken here; {advice}")
+    _check_scope(symbol, fields, "585")
     check_tags(fields, HEADER_TAGS | HARMLESS_TAGS | MASS_STATUS_TAGS)
     check_echoed_text(fields, "584", "MassStatusReqID")
     return OrderMassStatusRequest(*context.head(symbol), fields["584"], scope, side)
@@ -86,12 +88,13 @@ def _check_symbol(fields: Mapping[str, str], msg_type: str, scope_tag: str) -> N
         check_present(fields, msg_type, "55")
 
 
-def _symbol(fields: Mapping[str, str], scope_tag: str, instruments: TradedInstruments) -> str:
+def _symbol(fields: Mapping[str, str], instruments: TradedInstruments) -> str:
     """The symbol that is asked about; empty for all of them."""
-    if not fields.get("55"):
-        return ""
-    symbol = instruments.find(fields["55"]).instrument.symbol
-    if fields[scope_tag] != _OF_SYMBOL:
+    return instruments.find(fields["55"]).instrument.symbol if fields.get("55") else ""
+
+
+def _check_scope(symbol: str, fields: Mapping[str, str], scope_tag: str) -> None:
+    """A symbol goes with the scope of a symbol only; else raises FieldRefused."""
+    if symbol and fields[scope_tag] != _OF_SYMBOL:
         text = f"Symbol(55) {quoted(symbol)} does not go with {scope_tag}={fields[scope_tag]}; leave it out, or send 1"
         raise unsupported("55", text)
-    return symbol

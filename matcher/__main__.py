@@ -13,7 +13,7 @@ from bus import background
 from bus.connection import Bus, BusError
 from bus.publisher import Fenced
 from bus.reader import LogGap
-from bus.streams import ForeignStream, check_units, ensure_shard
+from bus.streams import ForeignStream, add_units, check_units, ensure_shard
 from configs.loader import ConfigError, Venue, replica_name
 from matcher.process.logs import LogBroken
 from matcher.process.metrics import MatcherMetrics
@@ -85,7 +85,7 @@ async def _serve(settings: Settings, shard: int, replica: int, stop: asyncio.Eve
         port = config.matcher.metrics_port_base
         metrics_port = serve_metrics(port + shard + config.shards * (replica - 1) if port else 0)
         notify_ready(shard=shard, replica=replica, leads=service.is_leading, metrics_port=metrics_port)
-        reloading = background.start(_keep_reloading(service, reload), name="reload")
+        reloading = background.start(_keep_reloading(service, bus, shard, reload), name="reload")
         try:
             await service.run(stop)
         finally:
@@ -94,17 +94,22 @@ async def _serve(settings: Settings, shard: int, replica: int, stop: asyncio.Eve
         await bus.close()
 
 
-async def _keep_reloading(service: MatcherService, reload: _Reload) -> None:
+async def _keep_reloading(service: MatcherService, bus: Bus, shard: int, reload: _Reload) -> None:
     """Go by the configuration as it is now, whenever the event is set; a file that cannot be used changes nothing."""
     while True:
         await reload.wanted.wait()
         reload.wanted.clear()
         try:
-            service.reconfigure(await asyncio.to_thread(reload.read))
+            venue = await asyncio.to_thread(reload.read)
+            service.reconfigure(venue)
         except ConfigError as error:
             log.error("configuration_not_reloaded", reason=f"{error}; nothing was changed")
-        else:
-            log.info("configuration_reloaded")
+            continue
+        log.info("configuration_reloaded")
+        try:
+            await add_units(bus, shard, venue.units_of(shard))
+        except (BusError, ForeignStream) as error:  # the next start notes them
+            log.warning("units_not_noted", reason=str(error))
 
 
 if __name__ == "__main__":

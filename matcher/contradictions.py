@@ -80,14 +80,12 @@ def _contradiction(
 
 
 def _triggers_nothing(ord_type: OrdType, instructions: Instructions) -> str:
-    has_trigger = (
-        instructions.stop_price_ticks
-        or instructions.trail_offset
-        or instructions.trigger_price_type
-        or instructions.trigger_direction
-    )
-    if has_trigger and ord_type not in WAITING:
+    if ord_type in WAITING:
+        return ""
+    if instructions.stop_price_ticks or instructions.trigger_price_type or instructions.trigger_direction:
         return f"OrdType(40)={ord_type} waits for no trigger; leave out StopPx(99), 1107 and 1109, or send 40=3 or 4"
+    if instructions.trail_offset:
+        return f"OrdType(40)={ord_type} does not trail; leave out ExecInst(18)=a or 1094=8, or send 40=3 or 4"
     return ""
 
 

@@ -234,7 +234,7 @@ class MassQuoteAcknowledged(PrivateEvent, frozen=True, array_like=True, tag="b")
 
 
 class QuotesPulled(PrivateEvent, frozen=True, array_like=True, tag="Q"):
-    """Quotes ended unasked (protection, phase, block): b with 297=4 and a text, to the session that entered them."""
+    """Quotes ended unasked (protection, phase, block): b with 297=1 and a text, to the session that entered them."""
 
     session_id: str
     symbol: str

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "gateway": _Command("gateway.__main__", "one process of a venue: FIX order entry and market data"),
     "matcher": _Command("matcher.__main__", "one process of a venue: the matcher of one shard"),
     "marketdata": _Command("marketdata.__main__", "one process of a venue: market data"),
+    "websocket": _Command("marketdata.websocket.__main__", "one process of a venue: market data over WebSocket"),
     "operator": _Command("venue.operator", "orders to a running venue: halt, resume, limits, busts, new instruments"),
     "handover": _Command("venue.handover", "have a standby lead a shard, without waiting for a time-out"),
     "replay-log": _Command("matcher.process.replay_log", "rebuild a venue's shards from their logs alone, and compare"),

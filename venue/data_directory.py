@@ -17,7 +17,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
+from matcher.instruments import Instrument
 from venue import durable_file
 
 STORE_FORMAT: Final = 2
@@ -53,6 +54,9 @@ class Runner(msgspec.Struct, frozen=True):
 
     pid: int
     config_path: str
+    shards: int
+    instruments: dict[str, Instrument]
+    """By symbol: all that the configuration has named since it was started."""
 
 
 def open_directory(path: Path) -> Path:
@@ -153,15 +157,16 @@ def check_server_files(path: Path) -> None:
                     _check_access(os.path.join(folder, file), os.R_OK | os.W_OK)
 
 
-def note_runner(path: Path, config_path: Path) -> None:
+def note_runner(path: Path, config_path: Path, shards: int, instruments: Mapping[str, Instrument]) -> None:
     """
-    Say in the directory, whose lock is held, that this process takes signals for its venue, and by which configuration.
+    Say in the directory, whose lock is held, that this process takes signals for its venue, and how that is configured.
 
     Raises:
         DataDirectoryError: It cannot be written.
     """
     with naming_the_path(path / _RUNNER):
-        durable_file.replace(path / _RUNNER, msgspec.json.encode(Runner(os.getpid(), str(config_path))))
+        runs = Runner(os.getpid(), str(config_path), shards, dict(instruments))
+        durable_file.replace(path / _RUNNER, msgspec.json.encode(runs))
 
 
 def forget_runner(path: Path) -> None:

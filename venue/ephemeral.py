@@ -29,6 +29,7 @@ def ephemeral_config(directory: Path, **overrides: Any) -> Path:
     _merge(config, {"nats": {"url": ",".join(f"nats://127.0.0.1:{port}" for port in nats_ports)}})
     _merge(config, {"gateway": {"fix_port": fix_port, "metrics_port": 0}})
     _merge(config, {"matcher": {"metrics_port_base": 0}, "marketdata": {"metrics_port": 0}})
+    _merge(config, {"websocket": {"port": 0, "metrics_port": 0}})
     # Half a day away: a venue that lives for minutes never expires its DAY orders in the middle of them.
     _merge(config, {"trading_day_end": f"{datetime.now(UTC) + timedelta(hours=12):%H:%M}"})
     _merge(config, overrides)

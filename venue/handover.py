@@ -40,7 +40,7 @@ async def _hand_over(options: argparse.Namespace) -> HandedOver:
     venue = load_venue(options)
     if not 0 <= options.shard < venue.config.shards:
         raise ConfigError(f"--shard {options.shard}, but {options.config} has shards 0 to {venue.config.shards - 1}")
-    bus = await Bus.connect(venue.config.nats.url, name="handover", patience_s=1.0)
+    bus = await Bus.connect(venue.config.nats.url, name="handover", patience_s=1.0, is_command=True)
     try:
         return decode_handed_over(await bus.request(handover_subject(options.shard), b"", PATIENCE_S))
     finally:

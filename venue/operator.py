@@ -70,6 +70,7 @@ async def _run(options: argparse.Namespace) -> int:
         name="operator",
         publish_timeout_s=nats.publish_timeout_s,
         patience_s=_CONNECT_PATIENCE_S,
+        is_command=True,
     )
     try:
         desk = OperatorDesk(bus, shards=venue.config.shards, patience_s=options.patience)
@@ -177,12 +178,18 @@ async def _block(order: _Order) -> AsyncIterator[Line]:
 
 
 async def _unblock(order: _Order) -> AsyncIterator[Line]:
-    async for line in _change_limits(order, {"is_blocked": False}, "is no longer blocked"):
+    async for line in _change_limits(order, {"is_blocked": False}, "is no longer blocked", "was not blocked"):
         yield line
 
 
-async def _change_limits(order: _Order, changes: dict[str, object], done: str) -> AsyncIterator[Line]:
-    """On every shard: a block must reach each of them even if one cannot be reached."""
+async def _change_limits(
+    order: _Order, changes: dict[str, object], done: str, unchanged: str = ""
+) -> AsyncIterator[Line]:
+    """
+    On every shard: a block must reach each of them even if one cannot be reached.
+
+    Where nothing would change, no order is given if there is something to say of that.
+    """
     firm, session_id = order.options.firm, order.options.session
     _check_names(order.venue, firm, session_id)
     whose = session_id or firm
@@ -194,6 +201,9 @@ async def _change_limits(order: _Order, changes: dict[str, object], done: str) -
                 (each.limits for each in in_force if (each.firm, each.session_id) == (firm, session_id)), Limits()
             )
             limits = msgspec.structs.replace(now, **changes)
+            if unchanged and limits == now:
+                yield True, f"{name}: {unchanged}"
+                continue
             command = SetLimits(*order.head(GATEWAY_SYMBOL), firm, session_id, limits)
             yield await order.give(name, shard, command, done)
         except OperatorError as error:
@@ -224,8 +234,11 @@ async def _define(order: _Order) -> AsyncIterator[Line]:
     own = load_instruments(order.options.config.parent / venue.config.instruments)
     file = msgspec.structs.replace(file, groups=own.groups | file.groups)
     instruments, _ = read_instruments(path, file, venue.config.shards)
+    units: list[dict[str, str]] = [{} for _ in range(venue.config.shards)]
     for instrument in instruments.values():
-        await order.desk.note_units(instrument.symbol, instrument.shard, units_text(instrument))
+        units[instrument.shard][instrument.symbol] = units_text(instrument)
+    await order.desk.note_units(units)
+    for instrument in instruments.values():
         command = DefineInstrument(*order.head(instrument.symbol), instrument)
         # What the clock would say of a new symbol some ms later, when it would end the DAY orders that came in between.
         last = venue.last_day_end(instrument.group, command.received_ns)

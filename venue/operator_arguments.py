@@ -10,6 +10,7 @@ from configs.loader import ONE_MACHINE
 from configs.schedules import PHASES
 
 PATIENCE_S: Final = 10.0
+_MATCH_ID: Final = "the trade's number: 17 where reports have TrdMatchID(880) or SecondaryExecID(527) AAPL-17"
 
 
 def operator_parser() -> argparse.ArgumentParser:
@@ -63,7 +64,7 @@ def _add_prices_and_trades(actions: "argparse._SubParsersAction[argparse.Argumen
     correct = actions.add_parser("correct", help="give a trade another price, or a smaller quantity")
     for each in (bust, correct):
         each.add_argument("symbol", metavar="SYMBOL")
-        each.add_argument("match_id", type=_positive, metavar="MATCH_ID", help="TrdMatchID(880)")
+        each.add_argument("match_id", type=_positive, metavar="MATCH_ID", help=_MATCH_ID)
         each.add_argument("--text", type=_text, default="", help="why, for those who traded")
     correct.add_argument("--price", required=True, metavar="PRICE", help="the right one")
     correct.add_argument("--qty", required=True, metavar="QTY", help="the right one, not more than before")

@@ -8,6 +8,7 @@ operator's command came in between: then, and only then, is the command given ag
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
 import msgspec
@@ -74,19 +75,33 @@ class OperatorDesk:
                     raise OperatorError(f"{ord_stream(shard)} does not know the units of {symbol}: {error}") from error
         raise OperatorError(f"{symbol!r} is not traded here; `./outcry operator status` lists what is")
 
-    async def note_units(self, symbol: str, shard: int, units: str) -> None:
+    async def note_units(self, units: Sequence[Mapping[str, str]]) -> None:
         """
-        See that a symbol that is to be defined has these units for ever, and is on this shard.
+        See that the symbols that are to be defined have these units for ever, and are on these shards.
+
+        Args:
+            units: Of each shard, by symbol. Nothing is noted unless all of them can be.
 
         Raises:
-            OperatorError: It has others, or is on another shard.
-            ForeignStream: It has others.
+            OperatorError: One has others, or is on another shard.
+            ForeignStream: As above, since a moment ago.
         """
-        for other in range(self._shards):
-            if other != shard and symbol in await self._units(other):
-                raise OperatorError(f"{symbol} is on shard {other} for ever; give it shard = {other}")
+        there = [await self._units(shard) for shard in range(self._shards)]
+        for shard, of_shard in enumerate(units):
+            for symbol, unit in of_shard.items():
+                for other, known in enumerate(there):
+                    if other != shard and symbol in known:
+                        raise OperatorError(
+                            f"{symbol} is on shard {other} for ever; give it shard = {other}; nothing was done"
+                        )
+                if (known_unit := there[shard].get(symbol, unit)) != unit:
+                    raise OperatorError(
+                        f"{symbol} is traded at {known_unit} for ever, but the file has {unit}; give it back its tick "
+                        "and lot, or trade a new symbol; nothing was done"
+                    )
         try:
-            await add_units(self._bus, shard, {symbol: units})
+            for shard, of_shard in enumerate(units):
+                await add_units(self._bus, shard, of_shard)
         except BusError as error:
             raise OperatorError(str(error)) from error
 

@@ -1,8 +1,8 @@
 """
 The command `reload`: a venue that was started with `up` reads its configuration again.
 
-It looks at the files first, so that a mistake is told here and not only in the log, then sends SIGHUP. What came
-of it matchers and gateway say in their logs: `configuration_reloaded`, `configuration_needs_restart`.
+It looks at the files first, as the venue will, so that a mistake is told here and not only in the log, then sends
+SIGHUP. What came of it matchers and gateway say in their logs: `configuration_reloaded`, `configuration_needs_restart`.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from configs.loader import ConfigError, load
+from configs.loader import ConfigError, check_reloadable, load
 from venue.data_directory import DataDirectoryError, runner
 from venue.process import DEFAULT_DATA, EX_CONFIG
 
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     try:
         found = runner(options.data.absolute())
-        load(Path(found.config_path))
+        check_reloadable(found.shards, found.instruments, load(Path(found.config_path)))
         os.kill(found.pid, signal.SIGHUP)
     except ConfigError as error:
         return _refuse(f"{error}; nothing was changed")

@@ -89,6 +89,8 @@ class RunningVenue:
         self.config_path = config_path.absolute()
         self.data_dir = data_dir.absolute()
         self.venue: Venue = with_engine(load(self.config_path), engine)
+        self.traded = dict(self.venue.instruments)
+        """By symbol: all that the configuration has named since the start."""
         self._quiet = quiet
         self._nats_urls = nats_urls or {}
         self._restart_delays_s = restart_delays_s
@@ -96,7 +98,7 @@ class RunningVenue:
 
     @property
     def processes(self) -> dict[str, SupervisedProcess]:
-        """By name: nats-server, matcher-0, ..., marketdata, gateway, gateway-<id of another>..."""
+        """By name: nats-server, matcher-0, ..., marketdata, gateway, gateway-<id of another>..., websocket."""
         return self.supervisor.processes
 
     @property
@@ -111,6 +113,11 @@ class RunningVenue:
             gateway_id: int(self.processes[self.gateway_name(gateway_id)].details["fix_port"])
             for gateway_id in self.venue.gateway_ids
         }
+
+    @property
+    def websocket_port(self) -> int:
+        """Where market data is served over WebSocket; 0 if it is not."""
+        return int(self.processes["websocket"].details["websocket_port"]) if self.venue.config.websocket.port else 0
 
     def gateway_name(self, gateway_id: str) -> str:
         """The name of a gateway's process: `gateway` is the first, the others have their id in it."""
@@ -146,10 +153,11 @@ class RunningVenue:
         """
         try:
             venue = await asyncio.to_thread(load, self.config_path)
-            check_reloadable(self.venue.config.shards, self.venue.instruments, venue)
+            check_reloadable(self.venue.config.shards, self.traded, venue)
         except ConfigError as error:
             log.error("configuration_not_reloaded", reason=f"{error}; nothing was changed")
             return
+        self.traded |= venue.instruments
         for shard, replica in self._replicas():
             await self.supervisor.signal_ready(replica_name(shard, replica), signal.SIGHUP)
         for gateway_id in self.venue.gateway_ids:
@@ -164,6 +172,7 @@ class RunningVenue:
         details = {name: process.details for name, process in self.processes.items()}
         return {
             **({"fix_ports": self.fix_ports} if len(self.fix_ports) > 1 else {"fix_port": self.fix_port}),
+            **({"websocket_port": self.websocket_port} if self.websocket_port else {}),
             "metrics_ports": {name: said["metrics_port"] for name, said in details.items() if "metrics_port" in said},
             "pids": {name: process.pid for name, process in self.processes.items() if process.running},
             "data": str(self.data_dir),
@@ -194,10 +203,13 @@ class RunningVenue:
                 DOOR_STAGE,
                 held,
                 "gateway",
-                *("--engine", config.gateway.engine, "--id", gateway_id),
+                *("--engine", config.gateway.engine),
+                *(() if gateway_id == config.gateway.id else ("--id", gateway_id)),
             )
             for gateway_id in self.venue.gateway_ids
         ]
+        if config.websocket.port:
+            specs.append(self._spec("websocket", DOOR_STAGE, held, "marketdata.websocket"))
         return specs
 
     def _replicas(self) -> Iterator[tuple[int, int]]:
@@ -277,7 +289,7 @@ async def _run(venue: RunningVenue) -> int:
 async def _keep_up(venue: RunningVenue, hangup: asyncio.Event) -> None:
     """Run the venue until this is cancelled; raises SupervisorError when the venue cannot be kept up."""
     async with venue:
-        note_runner(venue.data_dir, venue.config_path)
+        _note(venue)
         log.info("venue_ready", **venue.facts())
         failing = asyncio.create_task(venue.supervisor.wait_failed())
         reloading = asyncio.create_task(_reload_for_ever(venue, hangup))
@@ -298,6 +310,15 @@ async def _reload_for_ever(venue: RunningVenue, hangup: asyncio.Event) -> None:
         await hangup.wait()
         hangup.clear()
         await venue.reload()
+        try:
+            _note(venue)
+        except DataDirectoryError as error:  # a full disk is no reason to stop
+            log.warning("reload_not_noted", reason=str(error))
+
+
+def _note(venue: RunningVenue) -> None:
+    """For the command `reload`."""
+    note_runner(venue.data_dir, venue.config_path, venue.venue.config.shards, venue.traded)
 
 
 def _has_terminal() -> bool:

@@ -47,7 +47,7 @@ def _refusal_of_limits(command: SetLimits) -> Refusal | None:
     if any(isinstance(limit, int) and limit < 0 for limit in msgspec.structs.astuple(limits)):
         return RejectReason.INVALID_COMMAND, "a limit cannot be negative; 0 is for none"
     if (limits.quote_fills_max or limits.quote_qty_lots_max) and not limits.quote_window_ns:
-        return RejectReason.INVALID_COMMAND, "quote protection needs quote_window_ns"
+        return RejectReason.INVALID_COMMAND, "quote protection needs a window; give quote_window_ms (--quote-window-ms)"
     return None
 
 

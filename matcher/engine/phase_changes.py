@@ -62,11 +62,13 @@ def schedule_phase(command: ScheduledPhase, floor: Floor, answer: Answer) -> Non
 def set_phase(command: SetPhase, floor: Floor, answer: Answer) -> None:
     """Put a symbol into a phase at once; the only way out of a halt (PHASE-3, PHASE-5)."""
     market = floor.markets.get(command.symbol)
-    refusal = _refusal_of(command, market)
+    refusal, text = _refusal_of(command, market), ""
     if refusal is None:
         assert market is not None
+        before = market.phase_change
         _set(command, market, floor, answer)
-    answer.tell(OperatorAnswered, command.request_id, *(refusal or (None, "")))
+        text = f"is in {PHASE_NAMES[market.phase]} already" if market.phase_change is before else ""
+    answer.tell(OperatorAnswered, command.request_id, *(refusal or (None, text)))
 
 
 def end_auction(market: Market, floor: Floor, answer: Answer) -> None:

@@ -232,7 +232,7 @@ def _refusal_of_kind(command: ReplaceOrder, order: OrderState | None) -> Refusal
     held = order.instructions.held if order is not None and order.instructions is not None else ""
     if held == AWAITS_TRIGGER:
         if command.ord_type not in WAITING:
-            return RejectReason.UNSUPPORTED_ORD_TYPE, "a waiting stop stays one; send OrdType(40)=3 or 4"
+            return RejectReason.UNSUPPORTED_ORD_TYPE, "a waiting stop stays one; send OrdType(40)=3, 4 or J"
     elif command.ord_type not in (_STANDING if order is not None and held != AWAITS_LIST else (*_STANDING, *WAITING)):
         text = "a resting order stays a limit or pegged order; send OrdType(40)=2 or P"
         return RejectReason.UNSUPPORTED_ORD_TYPE, text

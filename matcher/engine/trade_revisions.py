@@ -13,6 +13,7 @@ from matcher.engine.answer import Answer
 from matcher.engine.transitions import open_status
 from matcher.events import OperatorAnswered, TradeBusted, TradeCorrected
 from matcher.increments import TradeRevision
+from matcher.instruments import Instrument
 from matcher.operator_commands import BustTrade, CorrectTrade
 from matcher.orders import BUY, CANCELED, FILLED, PRICE_TICKS_MAX, OrderState, OrdStatus
 from matcher.rejects import Refusal, RejectReason, untraded_on_shard
@@ -43,7 +44,7 @@ def correct_trade(command: CorrectTrade, floor: Floor, answer: Answer) -> None:
     if market is None or trade is None:
         answer.tell(OperatorAnswered, command.request_id, *_unknown(command, market))
         return
-    refusal = _refusal_of_terms(command, trade)
+    refusal = _refusal_of_terms(command, trade, market.instrument)
     if refusal is not None:
         answer.tell(OperatorAnswered, command.request_id, *refusal)
         return
@@ -72,11 +73,12 @@ def _unknown(command: BustTrade | CorrectTrade, market: Market | None) -> Refusa
     return RejectReason.UNKNOWN_TRADE, text
 
 
-def _refusal_of_terms(command: CorrectTrade, trade: Trade) -> Refusal | None:
+def _refusal_of_terms(command: CorrectTrade, trade: Trade, instrument: Instrument) -> Refusal | None:
+    tick, lot = instrument.tick, instrument.lot
     if not 0 < command.price_ticks <= PRICE_TICKS_MAX:
-        return RejectReason.INVALID_COMMAND, f"a corrected price must be 1 to {PRICE_TICKS_MAX} ticks"
+        return RejectReason.INVALID_COMMAND, f"a corrected price must be {tick} to {tick.text(PRICE_TICKS_MAX)}"
     if not 0 < command.qty_lots <= trade[3]:
-        text = f"a corrected quantity must be 1 to {trade[3]} lots, what the trade has now; use a bust to undo it"
+        text = f"a corrected quantity must be {lot} to {lot.text(trade[3])}, what the trade has now; a bust undoes it"
         return RejectReason.INVALID_COMMAND, text
     return None
 

@@ -217,7 +217,9 @@ def _look(replay: Replay, config: MatcherConfig, by_input: dict[int, list[Path]]
 async def _connect(venue: Venue, data_dir: Path, stack: AsyncExitStack) -> Bus:
     """Connect to the venue's JetStream, or to one that is started for the time being."""
     try:
-        bus = await Bus.connect(venue.config.nats.url, name="replay-log", patience_s=CONNECT_PATIENCE_S, is_command=True)
+        bus = await Bus.connect(
+            venue.config.nats.url, name="replay-log", patience_s=CONNECT_PATIENCE_S, is_command=True
+        )
     except BusError:
         if not venue.config.nats.embedded:
             raise

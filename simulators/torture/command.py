@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final, TextIO
 
+import msgspec
 import uvloop
 
 from simulators.torture import history
@@ -35,10 +36,11 @@ def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     if options.audit is not None:
         return _audit(options.audit)
+    if options.keep is not None and _holds_something(options.keep):
+        return _refuse(f"{options.keep} is not an empty directory; name one that is, or one to be made, with --keep")
     kinds = tuple(options.kinds.split(",")) if options.kinds else tuple(KINDS)
     if unknown := [kind for kind in kinds if kind not in KINDS]:
-        sys.stderr.write(f"outcry torture: there is no kind {unknown[0]!r}; choose of {', '.join(KINDS)}\n")
-        return EX_USAGE
+        return _refuse(f"there is no kind {unknown[0]!r}; choose of {', '.join(KINDS)}")
     plan = Plan(
         faults=options.faults,
         seed=options.seed,
@@ -76,7 +78,12 @@ def main(argv: list[str] | None = None) -> int:
 def _audit(path: Path) -> int:
     """Look once more at a history that was kept."""
     auditor = Auditor(shards=SHARDS, market_data=[comp_id for comp_id, _ in READERS])
-    auditor.see_all(history.read(path))
+    try:
+        auditor.see_all(history.read(path))
+    except OSError as error:
+        return _refuse(f"{path} cannot be read: {error.strerror}; name a history.jsonl that was kept with --keep")
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return _refuse(f"{path} is no history: {error}; name a history.jsonl that was kept with --keep")
     for violation in auditor.finish():
         sys.stdout.write(f"{violation}\n")
     sys.stdout.write(f"violations: {auditor.findings.count}\n")
@@ -118,6 +125,15 @@ def _run(torture: Torture) -> Summary:
         return runner.run(torture.run())
 
 
+def _holds_something(path: Path) -> bool:
+    return path.exists() and not (path.is_dir() and next(path.iterdir(), None) is None)
+
+
+def _refuse(sentence: str) -> int:
+    sys.stderr.write(f"outcry torture: {sentence}\n")
+    return EX_USAGE
+
+
 def _directory(keep: Path | None) -> Path:
     return open_directory(keep) if keep is not None else Path(tempfile.mkdtemp(prefix="outcry-torture-"))
 
@@ -146,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--gateways", type=int, default=1, metavar="N", help="sessions may use any; default: %(default)s")
     add("--cluster", action="store_true", help="three JetStream servers; without faults of their disks and ways")
     add("--calm", action="store_true", help="let the venue recover from each fault before the next one")
-    add("--keep", type=Path, metavar="DIR", help="put everything there, and leave it; it must be empty")
+    add("--keep", type=Path, metavar="DIR", help="put everything there, and leave it; it must be empty or not there")
     add("--audit", type=Path, metavar="FILE", help="hurt nothing: audit a kept history.jsonl again")
     add_engine_argument(parser)
     return parser

@@ -81,7 +81,7 @@ def serve(engine_name: str, data_dir: Path, port: int, sync: str) -> None:
 
     loop = uvloop.new_event_loop()
     application = Answering()
-    applications = {"orders": application, "marketdata": application}
+    applications = {"orders": application, "marketdata": application, "dropcopy": application}
     venue = venue_on(port)
     if engine_name == "native":
         from sessions.native.engine import NativeEngine  # noqa: PLC0415 - one engine a process

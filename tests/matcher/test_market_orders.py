@@ -45,7 +45,10 @@ def test_protection_bounds_a_market_order() -> None:
 def test_the_rest_of_a_market_order_rests_at_its_protection_price() -> None:
     """MARKET-2: with `market_rest = rest`; there it is an order like any other."""
     desk = with_offers(protection_ticks=2, market_rest="rest")
-    assert desk.new("m", BUY, 20, ord_type=MARKET)[-1] == "filled 5@103 match 3 resting #3 s103 5+0/5 FILLED"
+    assert desk.new("m", BUY, 20, ord_type=MARKET)[-2:] == [
+        "filled 5@103 match 3 resting #3 s103 5+0/5 FILLED",
+        "A1 restated 3 #5 m 15+5/20 PARTIALLY_FILLED at 103",
+    ]
     assert desk.levels == ([(103, 5, 1)], [(104, 5, 1)])
     assert desk.status("m", BUY) == ["A1 status known #5 m 15+5/20 PARTIALLY_FILLED at 103"]
     assert desk.new("x", SELL, 5, 103, session="C1")[2] == "filled 5@103 match 4 resting #5 m 20+0/20 FILLED at 103"
@@ -110,6 +113,7 @@ def test_a_market_to_limit_order_takes_one_price_and_rests_there() -> None:
         "A1 accepted #5 k 0+8/8 NEW",
         "A1 filled 5@101 match 1 incoming #5 k 5+3/8 PARTIALLY_FILLED",
         "filled 5@101 match 1 resting #1 s101 5+0/5 FILLED",
+        "A1 restated 3 #5 k 5+3/8 PARTIALLY_FILLED at 101",
     ]
     assert desk.levels == ([(101, 3, 1)], [(102, 5, 1), (103, 5, 1), (104, 5, 1)])
     assert desk.status("k", BUY) == ["A1 status known #5 k 5+3/8 PARTIALLY_FILLED at 101"]

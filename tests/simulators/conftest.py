@@ -42,7 +42,7 @@ class SmallVenue:
             replace(self.config, config=replace(self.config.config, gateway=gateway)),
             data_dir=data_dir,
             loop=asyncio.get_running_loop(),
-            applications={"orders": self, "marketdata": self},
+            applications={"orders": self, "marketdata": self, "dropcopy": self},
             sync_profile="fast",
         )
         self.sessions.start()

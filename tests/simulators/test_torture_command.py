@@ -18,6 +18,32 @@ def test_an_unknown_kind_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no kind 'flood'; choose of kill-gateway," in capsys.readouterr().err
 
 
+def test_what_is_kept_is_not_put_among_other_things(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / "venue.toml"
+    mine.write_text("mine")
+    for keep in (tmp_path, mine):
+        assert main(["--keep", str(keep)]) == 64
+        assert capsys.readouterr().err == (
+            f"outcry torture: {keep} is not an empty directory; name one that is, or one to be made, with --keep\n"
+        )
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("venue.toml", "mine")]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"), [(None, "cannot be read: No such file or directory"), ("?", "is no history")]
+)
+def test_what_is_no_history_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, fault: str
+) -> None:
+    path = tmp_path / "history.jsonl"
+    if text is not None:
+        path.write_text(text)
+    assert main(["--audit", str(path)]) == 64
+    told_of = capsys.readouterr().err
+    assert told_of.startswith(f"outcry torture: {path} {fault}")
+    assert told_of.count("\n") == 1
+
+
 def test_a_kept_history_can_be_audited_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "history.jsonl"
     lines = gzip.decompress(RECORDED.read_bytes()).decode().splitlines(keepends=True)

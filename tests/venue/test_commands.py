@@ -8,6 +8,7 @@ import pytest
 
 from venue import checks
 from venue.__main__ import COMMANDS, main
+from venue.ephemeral import ephemeral_config
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -39,6 +40,27 @@ def test_a_command_is_run_from_any_directory_even_beside_folders_of_our_names(tm
     )
     assert done.returncode == 0, done.stderr
     assert "usage: outcry up" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["operator", "halt", "TEST1"], "outcry operator: no NATS server at "),
+        (["handover"], "outcry: no NATS server at "),
+        (["replay-log", "--data", "{foreign}"], "outcry replay-log: {foreign} is not empty (it holds thesis.tex)"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_command_without_a_venue_says_one_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.tex").touch()
+    name, *rest = (argument.format(foreign=foreign) for argument in arguments)
+    command = [sys.executable, "-P", "-m", "venue", name, "--config", str(ephemeral_config(tmp_path)), *rest]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == ""
+    assert done.stderr.startswith(sentence.format(foreign=foreign))
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_checks_run_every_test_there_is_and_whole_venues_last() -> None:

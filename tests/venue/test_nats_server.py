@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bus.connection import Bus
+from bus.streams import ensure_shard, read_units
 from configs.loader import Durability, NatsConfig, VenueConfig
 from venue.data_directory import DataDirectoryError
 from venue.ephemeral import free_ports
@@ -42,6 +44,24 @@ async def test_a_killed_server_is_back_on_the_same_store(tmp_path: Path) -> None
         os.kill(supervisor.processes["nats-server"].pid, signal.SIGKILL)
         await supervisor.wait_ready("nats-server", generation=2)
         assert supervisor.processes["nats-server"].details["port"] == port
+
+
+async def test_logs_of_a_venue_that_was_larger_do_not_stand_in_the_way(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    large, small = (
+        VenueConfig(nats=NatsConfig(url=f"nats://127.0.0.1:{port}", log_max_bytes=bytes_max))
+        for bytes_max in (8 << 30, 1 << 20)
+    )
+    async with Supervisor(nats_server_specs(large, tmp_path, stage=0, inherit=())):
+        bus = await Bus.connect(large.nats.url, name="test")
+        for shard in range(3):
+            await ensure_shard(bus, shard, max_bytes=large.nats.log_max_bytes, replicas=1, units={"A": "tick 1, lot 1"})
+        await bus.close()
+    async with Supervisor(nats_server_specs(small, tmp_path, stage=0, inherit=())):
+        bus = await Bus.connect(small.nats.url, name="test")
+        await ensure_shard(bus, 0, max_bytes=small.nats.log_max_bytes, replicas=1, units={"B": "tick 1, lot 1"})
+        assert await read_units(bus, 0) == {"A": "tick 1, lot 1", "B": "tick 1, lot 1"}
+        await bus.close()
 
 
 async def test_a_data_directory_may_have_any_name(tmp_path: Path) -> None:

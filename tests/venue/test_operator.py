@@ -123,7 +123,9 @@ async def test_halt_and_resume(house: House) -> None:
     assert engine.phase_of("TEST1")[0] == HALT
     assert await house.operator("resume", "TEST1") == (0, "TEST1: resumed\n", "")
     assert engine.phase_of("TEST1")[0] == CONTINUOUS
-    halt, resume = await house.ordered()
+    again = "TEST1: is in continuous trading already\n"
+    assert await house.operator("resume", "TEST1") == (0, again, "")
+    halt, resume, _ = await house.ordered()
     assert isinstance(halt, SetPhase)
     assert (halt.symbol, halt.phase, halt.text, halt.ends_ns) == ("TEST1", HALT, "news pending", 0)
     assert isinstance(resume, SetPhase)
@@ -198,6 +200,9 @@ async def test_a_trade_is_corrected_and_then_undone(house: House) -> None:
     assert (status, said) == (1, "")
     assert complained.startswith("TEST1: refused: UNKNOWN_TRADE: ")
     assert [type(each) for each in (await house.ordered())[1:]] == [BustTrade, BustTrade]
+    await house.trade("TEST1")
+    too_much = await house.operator("correct", "TEST1", "2", "--price", "99.50", "--qty", "11")
+    assert "a corrected quantity must be 1 to 10, what the trade has now; a bust undoes it" in too_much[2]
 
 
 async def test_limits_change_what_is_named_and_leave_the_rest_on_every_shard(house: House) -> None:
@@ -217,6 +222,8 @@ async def test_a_block_keeps_the_limits_and_ends(house: House) -> None:
     assert (status, said) == (0, "FIRMA on shard 0: is blocked\nFIRMA on shard 1: is blocked\n")
     assert [matcher.engine.limits[firm].is_blocked for matcher in house.matchers] == [True, True]
     assert (await house.operator("unblock", "FIRMA"))[0] == 0
+    was_not = "FIRMA on shard 0: was not blocked\nFIRMA on shard 1: was not blocked\n"
+    assert await house.operator("unblock", "FIRMA") == (0, was_not, "")
     assert [matcher.engine.limits[firm] for matcher in house.matchers] == [before, before]
     status, said, _ = await house.operator("block", "FIRMA", "--session", "FIX.4.4:FIRMA1")
     assert (status, said.splitlines()[0]) == (0, "FIX.4.4:FIRMA1 on shard 0: is blocked")
@@ -250,10 +257,23 @@ async def test_an_instrument_is_defined_at_run_time_and_then_known_by_its_symbol
     assert house.matchers[1].engine.instruments["NEW"].rules.price_band_bps == 600
 
 
+async def test_a_file_of_definitions_is_taken_whole_or_not_at_all(house: House, tmp_path: Path) -> None:
+    path = tmp_path / "new.toml"
+    good = NEW.replace("NEW", "GOOD")
+    path.write_text(good + 'TEST1 = { tick = "0.05", reference_price = "10.00", shard = 0 }\n')
+    status, said, complained = await house.operator("define", path)
+    assert (status, said) == (1, "")
+    assert "TEST1 is traded at tick 0.01, lot 1 for ever, but the file has tick 0.05, lot 1; give it back" in complained
+    assert complained.endswith("; nothing was done\n")
+    assert [await house.records(shard) for shard in range(2)] == [[], []]
+    path.write_text(good.replace("shard = 1", "shard = 0"))
+    assert (await house.operator("define", path))[0] == 0, "not even its units were noted"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ('tick = "0.05"', 'tick = "0.01"', "ORD1 was written with NEW at tick 0.05, lot 1, but now it has tick 0.01"),
+        ('tick = "0.05"', 'tick = "0.01"', "NEW is traded at tick 0.05, lot 1 for ever, but the file has tick 0.01"),
         ("shard = 1", "shard = 0", "NEW is on shard 1 for ever; give it shard = 1"),
         (
             "[groups.FUNDS.rules]",

@@ -3,10 +3,7 @@
 import asyncio
 import json
 import os
-import pty
 import signal
-import subprocess
-import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -17,15 +14,13 @@ from typing import Any
 
 import pytest
 
+from bus.connection import Bus
+from bus.streams import read_units
 from configs.loader import ONE_MACHINE
 from tests.conftest import venue_in_a_thread
-from tests.processes import is_alive
 from tests.sessions.house import wait_for
 from tests.sessions.raw_client import Disconnected, RawClient, Received
-from venue import ephemeral, reload
-from venue.data_directory import note_runner
-from venue.ephemeral import ephemeral_config
-from venue.process import EX_CONFIG
+from venue import ephemeral
 from venue.up import RunningVenue
 
 STARTS_S = 60.0
@@ -239,6 +234,19 @@ def test_what_needs_a_restart_is_named_and_ignored(operator: Operator) -> None:
 NEW = 'NEW = { tick = "0.05", reference_price = "10.00", shard = 1 }'
 
 
+def units_of_shard(venue: RunningVenue, shard: int) -> dict[str, str]:
+    """Of the symbols that the operator's commands know."""
+
+    async def read() -> dict[str, str]:
+        bus = await Bus.connect(venue.venue.config.nats.url, name="test")
+        try:
+            return await read_units(bus, shard)
+        finally:
+            await bus.close()
+
+    return asyncio.run(read())
+
+
 @pytest.mark.parametrize("engine", ["native", "quickfix"])
 def test_limits_rules_and_instruments_hold_at_once(tmp_path: Path, engine: str) -> None:
     """On both shards: TEST1 is on the first, TEST2 on the second."""
@@ -260,6 +268,7 @@ def test_limits_rules_and_instruments_hold_at_once(tmp_path: Path, engine: str) 
                 wait_for(lambda symbol=symbol: answers("QTY_ABOVE_LIMIT", symbol=symbol), STARTS_S)  # type: ignore[misc]
             assert buy(client, "n-1", symbol="NEW", qty=50)["39"] == "0"
             assert answers("PRICE_OFF_TICK", symbol="NEW", price="1.02")
+            wait_for(lambda: "NEW" in units_of_shard(venue, 1), STARTS_S)
             operator.write_instruments(NEW.replace("}", ', qty_max = "70" }'))
             operator.write(stays)
             operator.reload_venue()
@@ -352,81 +361,3 @@ def test_quickfix_names_the_sessions_that_wait_for_a_restart(tmp_path: Path) -> 
         assert ignored == [f"session FIX.4.4:{name} (QuickFIX)" for name in ("NEW1", "GOES1", "STAY1")]
         with operator.logged_on("STAY1"):
             pass
-
-
-# The commands
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "venue", *arguments]
-
-
-def ask(data_dir: Path) -> "subprocess.CompletedProcess[str]":
-    """Run `reload`."""
-    return subprocess.run(
-        command("reload", "--data", str(data_dir)), capture_output=True, text=True, check=False, timeout=STARTS_S
-    )
-
-
-def read_until(up: "subprocess.Popen[str]", event: str, process: str = "up") -> dict[str, Any]:
-    assert up.stderr is not None
-    for line in up.stderr:
-        entry: dict[str, Any] = json.loads(line)
-        if (entry["event"], entry["process"]) == (event, process):
-            return entry
-    raise AssertionError(f"it ended without {event}")
-
-
-def test_reload_finds_the_venue_by_its_data_directory(tmp_path: Path) -> None:
-    config_path = ephemeral_config(tmp_path, firms=[firm("ONE", "ONE1")])
-    data_dir = tmp_path / "data"
-    with subprocess.Popen(
-        command("up", "--config", str(config_path), "--data", str(data_dir)), stderr=subprocess.PIPE, text=True
-    ) as up:
-        try:
-            read_until(up, "venue_ready")
-            good = config_path.read_text()
-            config_path.write_text(good.replace("ONE1", "TWO1"))
-            done = ask(data_dir)
-            assert (done.returncode, done.stderr) == (0, "")
-            assert f"process {up.pid}" in done.stdout
-            told = read_until(up, "configuration_reloaded", "gateway")
-            assert (told["added"], told["removed"]) == (["FIX.4.4:TWO1"], ["FIX.4.4:ONE1"])
-
-            config_path.write_text(good.replace("firms", "frims"))
-            refused = ask(data_dir)
-            assert refused.returncode == EX_CONFIG
-            assert "unknown field `frims`" in refused.stderr
-            assert refused.stderr.endswith("; nothing was changed\n")
-            config_path.write_text(good)
-        finally:
-            up.terminate()
-        read_until(up, "venue_stopped")
-    assert up.returncode == 0
-    assert not (data_dir / "up.json").exists()
-
-
-@pytest.mark.parametrize("is_noted", [False, True])
-def test_reload_of_a_venue_that_does_not_run_is_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, is_noted: bool
-) -> None:
-    if is_noted:  # by one that was killed
-        note_runner(tmp_path, tmp_path / "venue.toml")
-    assert reload.main(["--data", str(tmp_path)]) == EX_CONFIG
-    assert capsys.readouterr().err == (
-        f"outcry: no venue that was started with `up` is running on the data directory {tmp_path}; name another with "
-        "--data\n"
-    )
-
-
-def test_a_venue_in_a_terminal_ends_with_it(tmp_path: Path) -> None:
-    config_path = ephemeral_config(tmp_path)
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv(sys.executable, command("up", "--config", str(config_path), "--data", str(tmp_path / "data")))
-    said = b""
-    while b"venue_ready" not in said:
-        said += os.read(terminal, 1 << 16)
-    os.close(terminal)
-    wait_for(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, STARTS_S)
-    assert not is_alive(pid)

@@ -33,16 +33,16 @@ class Up:
         """The next log line of that event."""
         return [line async for line in self.lines_until(event)][-1]
 
-    async def lines_until(self, event: str) -> AsyncIterator[dict[str, Any]]:
-        """The log lines from here to the next one of that event."""
+    async def lines_until(self, *events: str) -> AsyncIterator[dict[str, Any]]:
+        """The log lines from here to the next one of such an event."""
         assert self.process.stderr is not None
         async with asyncio.timeout(LIMIT_S):
             async for text in self.process.stderr:
                 line: dict[str, Any] = json.loads(text)
                 yield line
-                if line["event"] == event:
+                if line["event"] in events:
                     return
-        raise AssertionError(f"it ended without {event}")
+        raise AssertionError(f"it ended without {' or '.join(events)}")
 
     async def status(self) -> int:
         """Its exit status, once it ends."""
@@ -147,6 +147,26 @@ async def test_a_configuration_that_cannot_be_used_is_one_sentence(tmp_path: Pat
         refused = await running.logged("venue_refused")
         assert "unknown field `fix_prt`" in refused["reason"]
         assert await running.status() == EX_CONFIG
+
+
+async def test_a_configuration_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
+    instruments = tmp_path / "instruments.toml"
+    config_path = ephemeral_config(tmp_path, instruments=str(instruments))
+    lines = '[instruments]\n{} = {{ tick = "0.01", reference_price = "10.00", shard = {} }}\n'
+
+    async def refusal(symbol: str, shard: int) -> str | None:
+        instruments.write_text(lines.format("STAYS", 0) + lines.format(symbol, shard).split("\n", 1)[1])
+        async with up(config_path, tmp_path / "data") as running:
+            events = [line async for line in running.lines_until("venue_ready", "venue_refused")]
+            running.process.terminate()
+            await running.status()
+        return events[-1].get("reason")
+
+    assert await refusal("MOVES", 1) is None
+    told = await refusal("MOVES", 0)
+    assert told is not None
+    assert "ORD1 was written with MOVES at tick 0.01, lot 1, but now it is on shard 0; give it back" in told
+    assert await refusal("MOVES", 1) is None
 
 
 @pytest.mark.parametrize("name", NAMES)
