@@ -13,8 +13,8 @@ import pytest
 import quickfix as fix
 from msgspec.structs import replace
 
-from marketdata import fix_definitions, fix_trading_sessions
 from marketdata.book import Book
+from marketdata.fix import definitions, trading_sessions
 from marketdata.fix.definitions import DefinitionRefused, definition_tail
 from marketdata.fix.messages import (
     FIX42,
@@ -142,7 +142,7 @@ def of_sessions(dialect: Dialect, auction: MarketPhase) -> dict[str, str]:
     }
     if dialect != FIX42:
         refused = SessionRefused("g1", "BONDS", "1", "there is no such group")
-        answers["refused h"] = fix_trading_sessions.refusal_body(dialect, refused, now_ns=NOW_NS)
+        answers["refused h"] = trading_sessions.refusal_body(dialect, refused, now_ns=NOW_NS)
     return answers
 
 
@@ -155,7 +155,7 @@ def of_instruments(dialect: Dialect) -> dict[str, str]:
         kind: head.replace("|", "\x01") + definition_tail(dialect, instrument, phase, market="OUTCRY")
         for kind, phase in phases.items()
     }
-    answers["refused d"] = fix_definitions.refusal_body(dialect, DefinitionRefused("c1", "no", symbol="XYZ"))
+    answers["refused d"] = definitions.refusal_body(dialect, DefinitionRefused("c1", "no", symbol="XYZ"))
     if dialect != FIX42:
         both = {each.symbol: each for each in (instrument, OTHER)}
         answers["y"], answers["refused y"] = (

@@ -44,9 +44,9 @@ async def test_each_record_is_answered_by_its_events_and_increments(house: House
         *(GatewayAdmitted, OrderAccepted, OrderAccepted, OrderFilled, OrderFilled)
     ]
     assert [(event.input_seq, event.event_index) for event in events[1:]] == [(input_seq, place) for place in range(4)]
-    assert [(increment.md_seq, increment.input_seq) for increment in increments_of(records)] == [
-        *((1, input_seq), (2, input_seq))
-    ]
+    day, *increments = increments_of(records)
+    assert (day.md_seq, bool(day.ended_day)) == (1, True)  # the last one, which comes with the definition
+    assert [(each.md_seq, each.input_seq) for each in increments] == [(2, input_seq), (3, input_seq)]
 
 
 async def test_the_answers_cover_the_log_without_gap_or_overlap(house: House) -> None:
