@@ -118,9 +118,7 @@ def test_a_snapshot_has_every_field() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "reply", [SNAPSHOT, FeedHeads({"A": 7}, {"A": 1}), RANGE, Refusal("UNKNOWN_SYMBOL", "no")]
-)
+@pytest.mark.parametrize("reply", [SNAPSHOT, FeedHeads({"A": 7}, {"A": 1}), RANGE, Refusal("UNKNOWN_SYMBOL", "no")])
 def test_a_reply_is_read_back_as_it_was(reply: Reply) -> None:
     assert decode_reply(encode(reply)) == reply
 
