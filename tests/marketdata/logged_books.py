@@ -8,7 +8,7 @@ three, number by number.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from hashlib import blake2b
 from typing import Any
 
@@ -16,7 +16,7 @@ import msgspec
 
 from bus.connection import Bus
 from bus.reader import LogMessage, LogReader
-from bus.records import decode_definitions, decode_exec, decode_increments, decode_ord
+from bus.records import decode_events, decode_exec, decode_increments, decode_ord
 from bus.streams import last_seq
 from bus.subjects import exec_stream, ord_stream
 from configs.loader import Venue
@@ -24,9 +24,10 @@ from marketdata.book import Book
 from marketdata.messages import BookIncrement, Level, Statistics, decode_increment, encode, public_increment
 from marketdata.statistics import Day
 from matcher.engine.engine import Engine
+from matcher.events import Event, InstrumentDefined, OrderAccepted
 from matcher.increments import MarketDataIncrement
 from matcher.instruments import Instrument
-from matcher.orders import BUY, SELL, Side
+from matcher.orders import BUY, SELL, OrderState, Side
 
 from .fix_reader import shown_of
 
@@ -101,6 +102,8 @@ class Verdict(msgspec.Struct):
     """By reader: increments that change levels, orders or trades, and that it went past."""
     kinds: Counter[str] = msgspec.field(default_factory=Counter)
     """What happened in the run: trades, revisions, days, and the phases by their values."""
+    orders: Counter[str] = msgspec.field(default_factory=Counter)
+    """What was taken, see `kinds_of`."""
     differences: list[str] = msgspec.field(default_factory=list)
 
     def differ(self, difference: str) -> None:
@@ -143,12 +146,14 @@ async def judge(bus: Bus, venue: Venue, ledger: Ledger) -> Verdict:
         async for message in records(bus, ord_stream(shard)):
             if answered and message.seq <= answered[-1].last_input_seq:
                 engine.take(message)
+                await asyncio.sleep(0)  # the readers go on, or the venue would take them for dead
         logged = _LoggedShard(ledger, engine.states, verdict)
         for record in answered:
-            for event in decode_definitions(record):
-                logged.define(event.instrument)
+            for event in decode_events(record):
+                logged.hear(event)
             for increment in decode_increments(record):
                 logged.take(increment)
+            await asyncio.sleep(0)
     for (reader, symbol), seen in ledger.seen.items():
         for md_seq in seen:
             if md_seq > verdict.last.get(symbol, 0):
@@ -197,7 +202,13 @@ class _LoggedShard:
         self._days: dict[str, Day] = {}
         self._tallies: dict[str, _Tally] = {}
 
-    def define(self, instrument: Instrument) -> None:
+    def hear(self, event: Event) -> None:
+        if isinstance(event, InstrumentDefined):
+            self._define(event.instrument)
+        elif isinstance(event, OrderAccepted):
+            self._verdict.orders.update(kinds_of(event.order))
+
+    def _define(self, instrument: Instrument) -> None:
         symbol = instrument.symbol
         self._instruments[symbol] = instrument
         if symbol not in self._books:
@@ -282,6 +293,22 @@ class _Tally:
         return counted if counted != tuple(getattr(told, name) for name in names.split()) else None
 
 
+def kinds_of(order: OrderState) -> list[str]:
+    """OrdType(40), TimeInForce(59), and what its instructions are about."""
+    kinds = [f"40={order.ord_type}", f"59={order.time_in_force}"]
+    if (said := order.instructions) is None:
+        return kinds
+    has = {
+        "iceberg": said.display_qty_lots > 0,
+        "hidden": said.display_qty_lots == 0,
+        "trailing": bool(said.trail_offset),
+        "post-only": bool(said.post_only),
+        "minimum quantity": bool(said.min_qty_lots),
+        "of a list": bool(said.list_id),
+    }
+    return kinds + [name for name, is_so in has.items() if is_so]
+
+
 def singles_of(book: Book) -> list[list[str]]:
     """What a FIX client is told once at most, by MDEntryType(269)."""
     return sorted([name, told] for (name, _), told in shown_of(book, 0).items() if name not in "01")
@@ -299,8 +326,3 @@ def _readable(content: bytes) -> str:
         return str(_decode(content))
     except msgspec.DecodeError:
         return content.hex()
-
-
-def is_caught_up(last: dict[str, int], numbers: Iterable[tuple[str, int]]) -> bool:
-    """Whether each book is at the newest number."""
-    return all(number == last.get(symbol, 0) for symbol, number in numbers)

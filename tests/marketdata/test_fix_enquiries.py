@@ -346,6 +346,13 @@ class TestTradingSessions:
         current.book_comes("NEW")
         assert current.take() == [STOCKS_H]
 
+    def test_who_waits_for_a_group_that_loses_its_last_instrument_is_told_that_it_has_no_phase(self, desk: Desk) -> None:
+        assert asked(desk, "35=g|335=g1|263=0|336=STOCKS|") == []
+        for instrument in (AAPL, SAP):
+            desk.feed.define(replace(instrument, group=""))
+        assert desk.take() == ["h 335=g1|336=STOCKS|340=0|58=the phase is not known at the moment|"]
+        assert asked(desk, "35=g|335=g1|263=0|336=STOCKS|")[0].startswith("h 335=g1|336=STOCKS|340=6|567=1|")
+
     @pytest.mark.parametrize(
         ("request_", "answer"),
         [

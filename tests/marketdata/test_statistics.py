@@ -66,6 +66,12 @@ def test_a_correction_counts_as_it_is_now() -> None:
     assert numbers(take(day, traded(revised=[(2, 101, 3)]))) == (100, 101, 100, 101, 8, 803, 2)
 
 
+def test_several_revisions_may_come_at_once() -> None:
+    day = Day()
+    take(day, traded((1, 100, 5), (2, 103, 1), (3, 98, 2)))
+    assert numbers(take(day, traded(revised=[(3, 98, 0), (2, 101, 3)]))) == (100, 101, 100, 101, 8, 803, 2)
+
+
 def test_the_next_day_begins_with_nothing_but_the_last_close() -> None:
     day = Day()
     take(day, traded((1, 100, 5)))

@@ -11,7 +11,6 @@ import os
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -48,10 +47,20 @@ from venue.ephemeral import ephemeral_config, free_ports
 from venue.operator_desk import OperatorDesk
 from venue.up import RunningVenue
 
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning")
+"""nats-py does not close a connection that ended during its handshake, as one does through a proxy of nobody."""
+
 SYMBOLS = ("TEST1", "TEST2", "BRK.B")
 """On two shards."""
 SESSIONS = {"FIRMA1": "FIX.4.4", "FIRMA2": "FIXT.1.1", "FIRMB1": "FIX.4.4", "FIRMC1": "FIXT.1.1"}
-VICTIMS = ("matcher-0", "marketdata", "nats-server", "websocket", "gateway", "matcher-1")
+READERS = "readers"
+VICTIMS = ("matcher-0", "marketdata", READERS, "nats-server", "websocket", "gateway", "matcher-1")
+"""Processes that are killed; and the readers, whose connections are cut."""
+ORDERS = {
+    *("40=1", "40=2", "40=3", "40=4", "40=K", "40=P", "59=0", "59=1", "59=3", "59=4", "59=6", "59=7"),
+    *("iceberg", "hidden", "trailing", "post-only", "minimum quantity", "of a list"),
+}
+"""What has to be taken in every run."""
 REQUEST_INTERVAL_S = 0.02
 AUCTION_NS = 200_000_000
 
@@ -100,7 +109,9 @@ class Operator:
                 await self._phase(desk, symbol, CONTINUOUS)
 
     async def _one(self, desk: OperatorDesk, symbol: str) -> None:
-        match self._chance.choice("opening closing volatility halt halt-auction pre-open bust correct day".split()):
+        match self._chance.choice(
+            ["opening", "closing", "volatility", "halt", "halt-auction", "pre-open", "bust", "correct", "day"]
+        ):
             case "opening":
                 await self._phase(desk, symbol, OPENING_AUCTION, AUCTION_NS)
             case "closing":
@@ -172,7 +183,6 @@ class Run:
         self._chance = random.Random(seed)
         self._operator = Operator(venue, readers, self._chance)
         self._auditor = Auditor(shards=venue.venue.config.shards)
-        self._lives: Counter[str] = Counter()
         instruments = [venue.venue.instruments[symbol] for symbol in SYMBOLS]
         self._traders = [
             AnyTrader(
@@ -195,7 +205,7 @@ class Run:
         for victim in victims:
             await self._answered(answered_each)
             await self._operator.interfere()
-            await self._kill(victim)
+            await (self._cut_readers() if victim == READERS else self._kill(victim))
         await self._answered(answered_each)
         await self._operator.interfere()
         await self._operator.resume()
@@ -209,9 +219,17 @@ class Run:
         return verdict
 
     async def _kill(self, name: str) -> None:
-        os.kill(self._venue.processes[name].pid, signal.SIGKILL)
-        self._lives[name] += 1
-        await self._venue.wait_ready(name, generation=self._lives[name] + 1)
+        process = self._venue.processes[name]
+        await self._venue.wait_ready(name, generation=process.generation)
+        generation = process.generation
+        os.kill(process.pid, signal.SIGKILL)
+        await self._venue.wait_ready(name, generation=generation + 1)
+
+    async def _cut_readers(self) -> None:
+        """Everybody misses something."""
+        self.readers.cut()
+        await self._answered(10)
+        self.readers.reconnect()
 
     async def _answered(self, count: int) -> None:
         """Await so many more answers to each trader."""
@@ -239,40 +257,41 @@ class Run:
 
 @asynccontextmanager
 async def run_of(directory: Path, seed: int) -> AsyncIterator[Run]:
-    config = ephemeral_config(
-        directory, websocket={"port": free_ports(1)[0]}, marketdata={"checkpoint_interval_s": 1}
-    )
+    config = ephemeral_config(directory, websocket={"port": free_ports(1)[0]}, marketdata={"checkpoint_interval_s": 1})
     async with (
         RunningVenue(config, directory / "data", restart_delays_s=(0.0,)) as venue,
-        Readers(venue, SYMBOLS) as readers,
+        Readers(venue, SYMBOLS, can_be_cut=True) as readers,
     ):
         yield Run(venue, readers, seed)
 
 
-def audit(verdict: Verdict, readers: Readers, *, kills: int) -> None:
+def audit(verdict: Verdict, readers: Readers) -> None:
     """All were right at every number they had, had most of them, and had something to recover from."""
-    print(verdict.increments, verdict.kinds, verdict.compared, verdict.unseen, readers.losses)  # noqa: T201 - for a failure
+    for name in ("kinds", "orders", "compared", "unseen"):
+        print(name, dict(getattr(verdict, name)))  # noqa: T201 - for the report of a failure
+    print("losses", dict(readers.losses))  # noqa: T201 - as above
     assert (verdict.differences, readers.refusals) == ([], [])
     assert verdict.compared["the engine"] > 500
     for name in readers.names:
         assert verdict.compared[name] > verdict.increments // 2
-        assert readers.losses[name] > 0 or not kills
+        assert readers.losses[name] > 0
+    assert verdict.orders.keys() >= ORDERS
     assert verdict.kinds["trades"] > 100
 
 
 async def test_whatever_is_killed_all_transports_have_the_engines_book(tmp_path: Path) -> None:
     async with run_of(tmp_path, seed=1) as run:
-        verdict = await run.trade(list(VICTIMS), answered_each=60)
-    audit(verdict, run.readers, kills=len(VICTIMS))
+        verdict = await run.trade(list(VICTIMS), answered_each=45)
+    audit(verdict, run.readers)
 
 
 @pytest.mark.long
-async def test_hundreds_of_kills_and_interventions(tmp_path: Path) -> None:
+async def test_a_hundred_kills_and_interventions(tmp_path: Path) -> None:
     seed = int(os.environ.get("OUTCRY_SEED", time.time_ns() % 10**6))
     print(f"seed {seed}")  # noqa: T201 - for the report of a failure
     victims = random.Random(seed).choices(VICTIMS, k=100)
     async with run_of(tmp_path, seed) as run:
         verdict = await run.trade(victims, answered_each=40)
-    audit(verdict, run.readers, kills=len(victims))
+    audit(verdict, run.readers)
     assert {name for name, count in verdict.kinds.items() if not count} == set()
     assert verdict.kinds["uncrossed"] > 100
