@@ -11,14 +11,38 @@ and there is no gap and no repeat.
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
-from bus.connection import Bus
+import structlog
+
+from bus.connection import Bus, BusError
 from bus.reader import LogMessage, LogReader
+from bus.streams import LogState, log_state
 from bus.subjects import exec_stream
 from gateway.sent_marks import AlreadySent
 
+log = structlog.get_logger()
+
+_RETRY_S: Final = 0.1
+
 Bodies = Callable[[int, LogMessage], list[str]]
 """Shard and record of EXEC -> the session's reports in it."""
+
+
+async def exec_states(bus: Bus, shards: int) -> list[LogState]:
+    """What EXEC of each shard holds, as soon as JetStream tells it: who comes meanwhile waits, and ends nothing."""
+    is_told = False
+    while True:
+        try:
+            return [await log_state(bus, exec_stream(shard)) for shard in range(shards)]
+        except BusError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError from error  # Python 3.11's wait_for may have swallowed it
+            if not is_told:
+                log.warning("exec_states_awaited", why=str(error))
+            is_told = True
+            await asyncio.sleep(_RETRY_S)
 
 
 class Held:

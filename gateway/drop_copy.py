@@ -137,7 +137,8 @@ class DropCopies:
         if type(event) is not RequestRefused or event.msg_type != NEW_ORDER or event.reason is RejectReason.THROTTLED:
             return None
         session_id = event.requester_session_id
-        return Owner(self._owners.get(session_id.partition(":")[2], ""), session_id)
+        firm = self._owners.get(session_id.partition(":")[2])
+        return None if firm is None else Owner(firm, session_id)  # the event names no firm, and nobody else does now
 
     def _copy(self, event: Event, shard: int, owner: Owner, reader: str) -> str:
         ((_, body),) = self._reports.render(_as_if_of(reader, event), shard=shard)

@@ -7,7 +7,7 @@ A look costs one request for each halving of the log, some dozens; nothing is ke
 from collections.abc import Callable
 
 from bus.connection import Bus, BusError
-from bus.records import ExecRecord, RecordError, decode_exec
+from bus.records import ExecRecord, decode_exec
 from bus.streams import LogState, StoredRecord, read_record
 
 
@@ -69,6 +69,3 @@ async def read_exec(bus: Bus, stream: str, seq: int) -> ExecRecord | None:
 
 def _begin(record: StoredRecord) -> int:
     return decode_exec(record.payload).first_input_seq
-
-
-__all__ = ("RecordError", "first_of_input", "first_where", "read_exec")

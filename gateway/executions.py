@@ -18,10 +18,10 @@ from bus import background
 from bus.connection import Bus
 from bus.reader import LogMessage, LogReader
 from bus.records import RecordError, decode_events, decode_exec
-from bus.streams import LogState, log_state
+from bus.streams import LogState
 from bus.subjects import exec_stream
 from gateway import sent_marks
-from gateway.catch_up import CatchUp, Held
+from gateway.catch_up import CatchUp, Held, exec_states
 from gateway.drop_copy import DropCopies
 from gateway.fix_outbound import Report, ReportError, Reports
 from gateway.mark_keeper import MarkKeeper
@@ -77,8 +77,7 @@ class Executions:
         self._on_answered = on_answered
         marks = sent_marks.load(marks_path, gateway_id, shards)
         self._copies = copies or DropCopies(reports)
-        known_readers = (each for each in drop_copies if each in marks or engine.next_outbound(each) > 1)
-        self._sessions = [*sessions, *known_readers]
+        self._sessions = [*sessions, *(each for each in drop_copies if each in marks or self._was_sent(each))]
         self._epochs = {session_id: engine.epoch(session_id) for session_id in self._sessions}
         self._handed = dict.fromkeys(self._sessions, 0)
         self._positions = [0] * shards
@@ -134,8 +133,10 @@ class Executions:
         Raises:
             ExecutionsBroken: The marks are of another log.
         """
-        for shard, state in enumerate(await self._log_states()):
+        log_states = await exec_states(self._bus, len(self._positions))
+        for shard, state in enumerate(log_states):
             self._begin_at_marks(shard, state)
+        self._readings.note_ends([state.last_seq for state in log_states])
         for shard, position in enumerate(self._positions):
             reader = LogReader(
                 self._bus,
@@ -147,12 +148,9 @@ class Executions:
             await reader.start()
         await self._until_admitted()
         self._already_sent.clear()
-        self._marks.store(self._next_marks())  # this life is on file before it takes a request
+        self.write_marks()  # this life is on file before it takes a request
         self._marking = background.start(self._mark_for_ever(), name="sent marks")
         return self._session_marks
-
-    async def _log_states(self) -> list[LogState]:
-        return [await log_state(self._bus, exec_stream(shard)) for shard in range(len(self._positions))]
 
     def _begin_at_marks(self, shard: int, state: LogState) -> None:
         """Begin where the session is that was sent least, or where the log begins."""
@@ -166,7 +164,6 @@ class Executions:
                 "directory"
             )
         self._positions[shard] = position
-        self._readings.note_end(shard, state.last_seq)
 
     async def _until_admitted(self) -> None:
         while not self._admitted.done():
@@ -213,12 +210,18 @@ class Executions:
             self._readings.forget_question(session_id)
             self.note_numbers(session_id)
             return
+        if session_id in self._marks.of:
+            return  # not for the first time: `fetch` is about to go on from its mark
         epoch = self._epochs[session_id] = self._engine.epoch(session_id)
         self._handed[session_id] = 0
         self._readings.begin(session_id, None)
         self._marks.put(session_id, self._readings.marked(session_id, SentMark(epoch, 1, list(self._positions))))
         self._sessions.append(session_id)
         self._marks.store()
+
+    def _was_sent(self, session_id: str) -> bool:
+        """Whether a session was ever sent a message, the answer to a refused Logon apart."""
+        return any(True for _ in self._engine.sent_bodies(session_id, 1))
 
     def _begin_reading(self, session_id: str) -> None:
         """Go on with a session from its mark, if it is a drop copy."""
@@ -242,7 +245,7 @@ class Executions:
     async def _go_back(self, session_id: str) -> None:
         while self._engine.outbound_waiting(session_id):  # noqa: ASYNC110 - until its store has what was handed over
             await asyncio.sleep(JOIN_LOOK_S)
-        log_states = await self._log_states()
+        log_states = await exec_states(self._bus, len(self._positions))
         if self._rewinding.get(session_id) is not asyncio.current_task():
             return  # they began anew once more
         await self._catch_up(session_id, self._marks.of[session_id], log_states)
@@ -258,7 +261,7 @@ class Executions:
             is_new: No shard has ever seen it, so there is nothing to miss.
             gateway_ids: Other gateways, where it may have been since it was here.
         """
-        log_states = await self._log_states()
+        log_states = await exec_states(self._bus, len(self._positions))
         if session_id in self._handed:
             return
         shards = len(self._positions)
@@ -268,11 +271,12 @@ class Executions:
             mark = sent_marks.later(mark, theirs.get(session_id))
         if mark is None and is_new:
             mark = SentMark(self._engine.epoch(session_id), 1, list(self._positions))
-        if mark is None and session_id in self._copies.readers:
+        if mark is None and session_id in self._copies.readers and not self._was_sent(session_id):
             return  # it begins with its first Logon: `follow`
         if mark is not None:
             self._marks.put(session_id, mark)
         self._begin_reading(session_id)
+        self._readings.note_ends([state.last_seq for state in log_states])
         self._epochs[session_id] = self._engine.epoch(session_id)
         self._handed[session_id] = 0
         await self._catch_up(session_id, self._marks.of.get(session_id), log_states)
@@ -341,7 +345,8 @@ class Executions:
 
     def write_marks(self) -> None:
         """Take one turn: write what holds by now, and note what may hold at the next turn."""
-        self._marks.store(self._next_marks())
+        self._take_turn()
+        self._marks.store()
 
     async def _mark_for_ever(self) -> None:
         """
@@ -352,12 +357,13 @@ class Executions:
         while True:
             await asyncio.sleep(MARK_INTERVAL_S)
             self._readings.look(self._sessions)
-            await asyncio.to_thread(self._marks.store, self._next_marks())
+            self._take_turn()
+            await asyncio.to_thread(self._marks.store)
 
-    def _next_marks(self) -> dict[str, SentMark]:
+    def _take_turn(self) -> None:
         for session_id in list(self._followed):
             self.note_numbers(session_id)  # they may begin anew while it is up and says nothing
-        return self._marks.turn(self._sessions)
+        self._marks.turn(self._sessions)
 
     def _on_messages(self, shard: int, messages: list[LogMessage]) -> None:
         outbox: dict[str, list[str]] = {}

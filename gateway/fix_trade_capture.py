@@ -23,7 +23,7 @@ from gateway.report_fields import (
     report_text,
     transact_time,
 )
-from matcher.events import Event, OrderFilled, TradeBusted, TradeCorrected
+from matcher.events import OrderFilled, TradeBusted, TradeCorrected
 from sessions.fix_text import pairs
 from sessions.native.messages import read_timestamp
 
@@ -48,6 +48,8 @@ REJECTED: Final = "2"
 """TradeRequestStatus(750)."""
 
 _TRADE_REQUEST_TYPES: Final = ("0", "1")
+_TRADE_REQUEST_TYPES_OF_FIX: Final = frozenset("01234")
+"""What a refusal can echo."""
 _SUBSCRIPTION_TYPES: Final = (SNAPSHOT, SUBSCRIBE, UNSUBSCRIBE)
 _DATE_CHARS: Final = 8
 _AUTO_MATCH: Final = "4"
@@ -223,12 +225,9 @@ def trade_request_ack(
     return (
         f"35=AQ\x0155={report_text(fields.get('55', '')) or NO_SYMBOL}\x01{field('58', text)}"
         f"{field('263', subscription if subscription in _SUBSCRIPTION_TYPES else '')}"
-        f"568={request_id_text or NONE}\x01569={kind if kind in _KNOWN_TYPES else '0'}\x01"
+        f"568={request_id_text or NONE}\x01569={kind if kind in _TRADE_REQUEST_TYPES_OF_FIX else '0'}\x01"
         f"{total}749={result}\x01750={status}\x01"
     )
-
-
-_KNOWN_TYPES: Final = frozenset("01234")
 
 
 def trade_capture_report(
@@ -280,8 +279,3 @@ def trade_capture_report(
         f"325={'Y' if is_update else 'N'}\x01487={trans_type}\x01552=1\x0154={order.side}\x01{named}"
         f"568={request_id_text}\x01570=N\x01571={name}\x01{ref}{match_type}856={report_type}\x01880={match_id}\x01{ids}"
     )
-
-
-def is_trade(event: Event) -> bool:
-    """Whether an event is a side of a trade, or a change of one."""
-    return type(event) in _CHANGES

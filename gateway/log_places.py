@@ -27,7 +27,7 @@ class LogPlaces:
         """
         Args:
             venue: As this gateway sees it.
-            accounts: Of all sessions that may log on here.
+            accounts: Of all sessions that may log on here; changes with the configuration.
             executions: Has the marks of those that are here.
             data_dir: Where all gateways keep their marks.
         """

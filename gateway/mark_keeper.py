@@ -5,6 +5,7 @@ A mark says that a session's store holds what was handed over up to some positio
 a candidate is noted, and takes its place when the store has caught up with it.
 """
 
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
@@ -62,6 +63,7 @@ class MarkKeeper:
         self._handed = handed
         self._store = store
         self._candidates: dict[str, _Candidate] = {}
+        self._writing = threading.Lock()  # one file, written in a thread each second, and at once where that must be
 
     def put(self, session_id: str, mark: SentMark) -> None:
         """Give a session a mark that is true already."""
@@ -74,11 +76,10 @@ class MarkKeeper:
         mark = SentMark(self._engine.epoch(session_id), number, list(self._positions))
         return self._readings.marked(session_id, mark)
 
-    def turn(self, session_ids: Collection[str]) -> dict[str, SentMark]:
-        """Promote the candidates that hold by now, and choose new ones; returns the marks as they are then."""
+    def turn(self, session_ids: Collection[str]) -> None:
+        """Promote the candidates that hold by now, and choose new ones."""
         self.promote(session_ids)
         self.choose(set(session_ids) - self._candidates.keys())
-        return dict(self.of)
 
     def choose(self, session_ids: Iterable[str], *, next_msg_seq_num: int = 0) -> None:
         """Note what may be the sessions' marks; the number is for `now`."""
@@ -95,12 +96,13 @@ class MarkKeeper:
                 self.of[session_id] = self._readings.marked(session_id, candidate.mark)
                 del self._candidates[session_id]
 
-    def store(self, marks: dict[str, SentMark] | None = None) -> None:
-        """Write these marks, or those of now; blocks. What the disk refuses is told, and written at the next turn."""
-        marks = dict(self.of) if marks is None else marks
-        try:
-            self._store(marks)
-        except OSError as error:
-            log.error("sent_marks_not_written", reason=str(error))
-        else:
-            self.stored = marks
+    def store(self) -> None:
+        """Write the marks; blocks, on any thread. What the disk refuses is told, and written at the next turn."""
+        with self._writing:
+            marks = self.of.copy()  # of this moment, lest newer ones that are on file be replaced
+            try:
+                self._store(marks)
+            except OSError as error:
+                log.error("sent_marks_not_written", reason=str(error))
+            else:
+                self.stored = marks

@@ -83,7 +83,7 @@ class SessionMoves:
             bus: Connected.
             venue: As this gateway sees it.
             engine: Has the sessions.
-            accounts: Of all sessions that may log on here.
+            accounts: Of all sessions that may log on here; changes with the configuration.
             order_entry: Has the progress of those that send orders.
             executions: Sends them their reports.
         """
@@ -205,9 +205,10 @@ class SessionMoves:
 
     async def _give_up(self, session_id: str) -> bool:
         """Give a session up if its client is not connected, and all that concerns it is where others find it."""
-        if session_id in self._engine.sessions_up:
-            return False
-        if self._accounts.get(session_id).kind != "marketdata":
+        if session_id in self._engine.sessions_up or session_id not in self._accounts:
+            return False  # one that was removed here is sent to here, until the process ends
+        has_reports = self._accounts.get(session_id).kind != "marketdata"
+        if has_reports:
             try:
                 async with asyncio.timeout(SETTLE_PATIENCE_S):
                     while not self._is_settled(session_id):  # noqa: ASYNC110 - no event for each request and report
@@ -219,7 +220,8 @@ class SessionMoves:
             self._executions.leave(session_id)
         if self._seats.give_up(session_id):
             return True
-        await self._executions.fetch(session_id, is_new=False)  # its client came back in this moment
+        if has_reports:  # its client came back in this moment
+            await self._executions.fetch(session_id, is_new=False)
         return False
 
     def _is_settled(self, session_id: str) -> bool:

@@ -9,7 +9,7 @@ two such answers it may have read or not: that is sent again after a reset, with
 Positions are, by shard, the last EXEC record up to which everything was handed over, or read.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -18,6 +18,9 @@ from sessions.port import Engine
 
 _UNKNOWN: Final = -1
 """What a client was handed before is not known: it is asked in any case."""
+PATIENCE_LOOKS: Final = 10
+"""After so many looks without an answer a client is asked anew, the next time after twice as many. A question among
+what it asks to be sent again becomes a gap fill, which nobody answers; and who is far behind needs time."""
 
 
 class Reading:
@@ -28,6 +31,14 @@ class Reading:
         self.doubtful = doubtful
         self.handed = 0  # messages that were handed over when it had read up to there
         self.is_asked = False
+        self.looks = 0
+        """Since it was asked."""
+        self.patience_looks = PATIENCE_LOOKS
+
+    def forget_question(self) -> None:
+        """No answer comes any more."""
+        self.is_asked = False
+        self.patience_looks = PATIENCE_LOOKS
 
 
 class Readings:
@@ -57,7 +68,7 @@ class Readings:
         if mark is None:
             self.by_session[session_id] = Reading(list(self._positions), [])
             return None
-        read = mark.read_positions or [0] * len(self._positions)
+        read = mark.read_positions or mark.positions  # it was of another kind when it has none
         epoch = self._engine.epoch(session_id)
         if mark.session_epoch < epoch:
             mark = SentMark(epoch, 1, list(read), list(read), list(self._positions))
@@ -66,14 +77,15 @@ class Readings:
         self.by_session[session_id].handed = _UNKNOWN
         return mark
 
-    def note_end(self, shard: int, exec_seq: int) -> None:
+    def note_ends(self, ends: Sequence[int]) -> None:
         """
-        A shard's log ends there, and a former life may have handed over all of it.
+        By shard, where the log ends: a former life, or another gateway, may have handed over all of it.
 
-        To be called before anything is handed over.
+        To be called behind `begin`, before anything is handed over.
         """
         for doubtful in self._torn:
-            doubtful[shard] = exec_seq
+            doubtful[:] = ends
+        self._torn.clear()
 
     def end(self, session_id: str) -> None:
         """The session is another gateway's."""
@@ -89,7 +101,7 @@ class Readings:
     def rewound(self, session_id: str) -> SentMark:
         """The mark of a session whose numbers have just begun anew: it goes on from what it has read."""
         reading = self.by_session[session_id]
-        reading.is_asked = False
+        reading.forget_question()
         reading.handed = _UNKNOWN
         reading.doubtful = list(self._positions)
         return SentMark(self._engine.epoch(session_id), 1, list(reading.read), list(reading.read), reading.doubtful)
@@ -97,23 +109,34 @@ class Readings:
     def forget_question(self, session_id: str) -> None:
         """The session's connection has ended, and no answer comes any more."""
         if (reading := self.by_session.get(session_id)) is not None:
-            reading.is_asked = False
+            reading.forget_question()
 
     def look(self, session_ids: Iterable[str]) -> None:
         """Ask those that were handed something they may not have read; the others have read all that is there."""
         for session_id in session_ids:
             reading = self.by_session.get(session_id)
-            if reading is None or reading.is_asked:
+            if reading is None or self._awaits(reading):
                 continue
             handed, positions = self._handed[session_id], list(self._positions)
             if handed == reading.handed:
                 reading.read = positions
             elif session_id in self._engine.sessions_up:
                 reading.is_asked = True
+                reading.looks = 0
                 self._engine.confirm(session_id, partial(self._note_read, reading, handed, positions))
+
+    def _awaits(self, reading: Reading) -> bool:
+        if not reading.is_asked:
+            return False
+        reading.looks += 1
+        if reading.looks < reading.patience_looks:
+            return True
+        reading.is_asked = False
+        reading.patience_looks *= 2
+        return False
 
     def _note_read(self, reading: Reading, handed: int, positions: list[int]) -> None:
         if reading.is_asked:
-            reading.is_asked = False
+            reading.forget_question()
             reading.handed = handed
             reading.read = positions

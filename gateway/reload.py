@@ -34,6 +34,7 @@ class Reload:
         venue: Venue,
         load: Callable[[], Venue],
         *,
+        accounts: Accounts,
         engine: Engine,
         order_entry: OrderEntry,
         executions: Executions,
@@ -45,6 +46,7 @@ class Reload:
         Args:
             venue: What the gateway was started with.
             load: Reads the configuration again; raises ConfigError.
+            accounts: Of all sessions that may log on here; changes with the configuration.
             engine: Has the sessions.
             order_entry: Takes their requests.
             executions: Sends their reports.
@@ -53,7 +55,7 @@ class Reload:
             on_sessions: Told of all accounts, and of the venue, when sessions may have changed.
         """
         self._venue = venue
-        self._accounts = Accounts(venue)
+        self._accounts = accounts
         self._load = load
         self._engine = engine
         self._order_entry = order_entry

@@ -21,6 +21,7 @@ from bus.streams import LogState, log_state
 from bus.subjects import exec_stream
 from gateway.exec_index import first_of_input, first_where, read_exec
 from gateway.replay_spans import Span
+from gateway.report_fields import ReportError
 from matcher.events import Event, GatewayAdmitted, InstrumentDefined
 
 log = structlog.get_logger()
@@ -107,6 +108,7 @@ class Replayer:
         self._sessions_up = sessions_up
         self._waiting: deque[Job] = deque()
         self._is_wanted = asyncio.Event()
+        self._reading: _Reading | None = None
 
     def submit(self, job: Job) -> bool:
         """Have a request served when its turn comes; returns False if too many of its session wait."""
@@ -117,8 +119,17 @@ class Replayer:
         return True
 
     def forget(self, session_id: str) -> None:
-        """A session is down: serve none of its requests that wait."""
-        self._waiting = deque(job for job in self._waiting if job.session_id != session_id)
+        """A session is down: serve its requests no more, even if it is up again at once."""
+        self._drop(lambda job: job.session_id == session_id)
+
+    def withdraw(self, job: Job) -> None:
+        """Serve a request no more; it is not told."""
+        self._drop(lambda other: other is job)
+
+    def _drop(self, is_dropped: Callable[[Job], bool]) -> None:
+        self._waiting = deque(job for job in self._waiting if not is_dropped(job))
+        if self._reading is not None and is_dropped(self._reading.job):
+            self._reading.is_dropped = True
 
     async def keep(self) -> None:
         """Serve whatever comes, until this is cancelled."""
@@ -131,16 +142,18 @@ class Replayer:
 
     async def _serve(self, job: Job) -> None:
         reading = _Reading(self._bus, job, self._positions, send=self._send, sessions_up=self._sessions_up)
+        self._reading = reading
         fault = ""
         try:
             await reading.begin()
             await reading.run()
         except _Refused as refused:
-            job.refuse(refused.span, str(refused))
+            if not reading.is_over:
+                job.refuse(refused.span, str(refused))
             return
         except _Cut:
             reading.is_cut = True
-        except (BusError, LogGap, RecordError) as error:
+        except (BusError, LogGap, RecordError, ReportError) as error:
             log.warning("replay_ended", session=job.session_id, reason=str(error))
             fault = "the venue's log cannot be read at the moment; ask again"
         for span in job.spans[reading.spans_read :]:
@@ -162,7 +175,7 @@ class _Reading:
         sessions_up: Callable[[], Collection[str]],
     ) -> None:
         self._bus = bus
-        self._job = job
+        self.job = job
         self._positions = positions
         self._send = send
         self._sessions_up = sessions_up
@@ -170,28 +183,30 @@ class _Reading:
         self.spans_read = 0
         self.reports = 0
         self.last_input_seqs: dict[int, int] = {}
+        self._last_sent: tuple[int, int] | None = None  # shard and input
         self.is_cut = False
+        self.is_dropped = False
 
     @property
     def is_over(self) -> bool:
         """Nobody is there any more to be told."""
-        return self._job.session_id not in self._sessions_up()
+        return self.is_dropped or self.job.session_id not in self._sessions_up()
 
     async def begin(self) -> None:
         """Find where each span begins."""
         last_input_seqs = {}
-        for shard in self._job.shards:
+        for shard in self.job.shards:
             seq = self._positions[shard]
             last = await read_exec(self._bus, exec_stream(shard), seq) if seq else None
             last_input_seqs[shard] = last.last_input_seq if last is not None else 0
-        for span in self._job.spans:
+        for span in self.job.spans:
             newest = last_input_seqs[span.shard]
             if span.begin_input_seq > newest:
                 raise _Refused(span, f"the newest input of shard {span.shard} is {newest}; ask for older ones")
             stream = exec_stream(span.shard)
             self._places.append(await self._begin_of(span, stream, await log_state(self._bus, stream)))
         if not self.is_over:
-            self._job.begin(last_input_seqs)
+            self.job.begin(last_input_seqs)
 
     async def _begin_of(self, span: Span, stream: str, state: LogState) -> int:
         if span.begin_ns:
@@ -213,7 +228,7 @@ class _Reading:
 
     async def run(self) -> None:
         """Send what was asked for, shard by shard."""
-        for span, place in zip(self._job.spans, self._places, strict=True):
+        for span, place in zip(self.job.spans, self._places, strict=True):
             await self._read(span, place)
             if self.is_over:
                 return
@@ -223,7 +238,7 @@ class _Reading:
         positions, shard = self._positions, span.shard
         target = positions[shard]
         if place > target:
-            self._job.join(shard, target)
+            self.job.join(shard, target)
             return
         reader = LogReader(self._bus, stream=exec_stream(shard), start_seq=place)
         await reader.start()
@@ -232,9 +247,9 @@ class _Reading:
             while not self.is_over:
                 messages = await reader.next_batch(bytes_max=PIECE_BYTES)
                 began_s = loop.time()
-                is_past = self._take(span, [each for each in messages if self._job.joins or each.seq <= target])
-                if is_past or messages[-1].seq >= (positions[shard] if self._job.joins else target):
-                    self._job.join(shard, messages[-1].seq)
+                is_past = self._take(span, [each for each in messages if self.job.joins or each.seq <= target])
+                if is_past or messages[-1].seq >= (positions[shard] if self.job.joins else target):
+                    self.job.join(shard, messages[-1].seq)
                     return
                 await asyncio.sleep(loop.time() - began_s)
         finally:
@@ -252,17 +267,19 @@ class _Reading:
                 self._take_events(span, events, bodies)
         finally:
             if bodies and not self.is_over:
-                self._send(self._job.session_id, bodies)
+                self._send(self.job.session_id, bodies)
         return False
 
     def _take_events(self, span: Span, events: list[Event], bodies: list[str]) -> None:
         for event in events:
             if isinstance(event, GatewayAdmitted | InstrumentDefined) or not span.has(event):
                 continue
-            if self.reports >= REPORTS_MAX and event.input_seq != self.last_input_seqs.get(span.shard):
+            body, place = self.job.body_of(event, span.shard), (span.shard, event.input_seq)
+            if body is not None and self.reports >= REPORTS_MAX and place != self._last_sent:
+                self.last_input_seqs[span.shard] = event.input_seq - 1
                 raise _Cut
-            body = self._job.body_of(event, span.shard)
             self.last_input_seqs[span.shard] = event.input_seq
             if body is not None:
+                self._last_sent = place
                 bodies.append(body)
                 self.reports += 1

@@ -75,7 +75,7 @@ class Gateway:
         self._metrics = GatewayMetrics()
         marks_path = path_of(data_dir, config.gateway.id)
         self._boot = next_boot(marks_path, time.time_ns())
-        accounts = Accounts(venue)
+        self._accounts = accounts = Accounts(venue)
         self._sequencer = Sequencer(bus, venue, boot=self._boot, metrics=self._metrics, on_crowded=self._on_crowded)
         self._inbound, self._reports = Inbound(venue.instruments), Reports(venue.instruments)
         self._order_entry = OrderEntry(self._inbound, self._sequencer, accounts, self._metrics)
@@ -185,6 +185,7 @@ class Gateway:
         reload = Reload(
             self._venue,
             read_again,
+            accounts=self._accounts,
             engine=self._engine,
             order_entry=self._order_entry,
             executions=self._executions,

@@ -89,9 +89,11 @@ class TradeCapture:
         self.days.define(instrument)
         self._symbols.add(instrument.symbol)
 
-    def forget(self, session_id: str, request_id_text: str) -> None:
-        """A subscription has come to nothing."""
-        self._subscriptions.get(session_id, {}).pop(request_id_text, None)
+    def forget(self, job: "_TradeJob") -> None:
+        """A request has come to nothing; if it was a subscription, that has ended."""
+        subscriptions = self._subscriptions.get(job.session_id, {})
+        if subscriptions.get(job.request_id) is job:
+            del subscriptions[job.request_id]
 
     def end_session(self, session_id: str) -> None:
         """A session is down."""
@@ -126,9 +128,11 @@ class TradeCapture:
         return (is_firm or party in self._owners) and self._copies.may_read(session_id, owner)
 
     def _unsubscribe(self, session_id: str, request: TradeRequest) -> None:
-        if self._subscriptions.get(session_id, {}).pop(request.request_id, None) is None:
+        job = self._subscriptions.get(session_id, {}).pop(request.request_id, None)
+        if job is None:
             text = f"TradeRequestID(568)={request.request_id} is not subscribed; nothing to end"
             raise TradeRequestRefused(OTHER, text)
+        self._replayer.withdraw(job)  # its snapshot may not be at its end yet
 
     def _begin(self, session_id: str, request: TradeRequest) -> None:
         subscriptions = self._subscriptions.setdefault(session_id, {})
@@ -151,7 +155,7 @@ class TradeCapture:
         if request.subscription == SUBSCRIBE:
             subscriptions[request.request_id] = job
         if not self._replayer.submit(job):
-            self.forget(session_id, request.request_id)
+            self.forget(job)
             text = f"{WAITING_MAX} requests of this session wait already; send it again when one has been answered"
             raise TradeRequestRefused(OTHER, text)
 
@@ -180,6 +184,7 @@ class _TradeJob:
         now_ns: int,
     ) -> None:
         self.session_id = session_id
+        self.request_id = request.request_id
         self.spans = spans
         self.shards: Sequence[int] = [span.shard for span in spans]
         self.joins = request.subscription == SUBSCRIBE
@@ -194,7 +199,7 @@ class _TradeJob:
         self._send(self.session_id, [ack(self._request, ACCEPTED)])
 
     def refuse(self, _span: Span, fault: str) -> None:
-        self._forget()
+        self._capture.forget(self)
         self._send(self.session_id, [ack(self._request, REJECTED, result=OTHER, text=fault)])
 
     def body_of(self, event: Event, shard: int) -> str | None:
@@ -213,16 +218,13 @@ class _TradeJob:
 
     def end(self, outcome: Outcome) -> None:
         if outcome.fault:
-            self._forget()
+            self._capture.forget(self)
             self._send(self.session_id, [ack(self._request, REJECTED, result=OTHER, text=outcome.fault)])
             return
         text = ""
         if outcome.is_cut:
             text = f"one request gets no more than {REPORTS_MAX}; ask again from a later TransactTime(60) on"
         self._send(self.session_id, [ack(self._request, COMPLETED, reports=outcome.reports, text=text)])
-
-    def _forget(self) -> None:
-        self._capture.forget(self.session_id, self._request.request_id)
 
     def _body_of(self, event: Event, shard: int, *, is_update: bool) -> str | None:
         if not isinstance(event, OrderFilled | TradeBusted | TradeCorrected):

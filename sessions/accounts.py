@@ -54,6 +54,10 @@ class Accounts:
         """Every account, in the order of the configuration."""
         return iter(self._accounts.values())
 
+    def __contains__(self, session_id: object) -> bool:
+        """Whether a session is configured."""
+        return session_id in self._by_session_id
+
     def add(self, account: Account) -> None:
         """Let one more session log on, or put another account in the place of one that is there."""
         self._accounts[account.key] = account

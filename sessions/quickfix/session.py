@@ -36,7 +36,7 @@ class EngineSession:
         self._logging_on = False
         self._logging_out = False
         self._confirmations = 0
-        self._on_read: Callable[[], None] | None = None
+        self._asked: tuple[str, Callable[[], None]] | None = None  # one value: it is set and taken on two threads
 
     def begin_logon(self) -> None:
         """
@@ -72,18 +72,16 @@ class EngineSession:
     def confirm(self, on_read: Callable[[], None]) -> None:
         """See `Engine.confirm`; `on_read` is called on the connection's thread."""
         self._confirmations += 1
-        self._on_read = on_read
-        self.outbox.put([f"35=1\x01112={self._test_req_id}\x01"])
+        test_req_id = f"read {self._confirmations}"
+        self._asked = test_req_id, on_read
+        self.outbox.put([f"35=1\x01112={test_req_id}\x01"])
 
     def note_answer(self, test_req_id: str) -> None:
         """The client has answered a TestRequest(1)."""
-        if test_req_id == self._test_req_id and self._on_read is not None:
-            on_read, self._on_read = self._on_read, None
-            on_read()
-
-    @property
-    def _test_req_id(self) -> str:
-        return f"read {self._confirmations}"
+        asked = self._asked
+        if asked is not None and asked[0] == test_req_id:
+            self._asked = None
+            asked[1]()
 
     def send_one(self, body: str) -> None:
         """Store one body under the next MsgSeqNum, and send it if the client is connected; on the outbox's thread."""

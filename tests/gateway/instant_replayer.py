@@ -32,3 +32,6 @@ class InstantReplayer:
 
     def forget(self, session_id: str) -> None:
         """Nothing waits here."""
+
+    def withdraw(self, job: Job) -> None:
+        """Nothing waits here."""

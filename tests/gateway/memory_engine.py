@@ -10,6 +10,8 @@ class MemoryEngine:
         self.stored: dict[str, list[str]] = {session_id: [] for session_id in session_ids}
         self.waiting: dict[str, list[str]] = {session_id: [] for session_id in session_ids}
         self.epochs = dict.fromkeys(session_ids, 1)
+        self.refusals = dict.fromkeys(session_ids, 0)
+        """By session: messages of the engine's own that used a number."""
         self.is_storing = True
         self.sessions_up: set[str] = set()
         self.questions: dict[str, Callable[[], None]] = {}
@@ -42,7 +44,7 @@ class MemoryEngine:
         raise NotImplementedError
 
     def next_outbound(self, session_id: str) -> int:
-        return len(self.stored[session_id]) + 1
+        return len(self.stored[session_id]) + self.refusals[session_id] + 1
 
     def outbound_waiting(self, session_id: str) -> int:
         return len(self.waiting[session_id])

@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bus.connection import Bus
+from bus.connection import Bus, BusError
 from bus.records import encode_exec
-from bus.streams import ensure_shard
+from bus.streams import LogState, ensure_shard, log_state
 from bus.subjects import exec_subject
-from gateway import sent_marks
+from gateway import catch_up, sent_marks
 from gateway.drop_copy import DropCopies
 from gateway.executions import Executions
 from gateway.fix_outbound import Reports
 from gateway.metrics import GatewayMetrics
+from gateway.readings import PATIENCE_LOOKS, Readings
+from gateway.sent_marks import SentMark
 from matcher.events import GatewayAdmitted, OrderAccepted
 from matcher.instruments import Increment, Instrument
 from matcher.orders import OrderState
@@ -281,3 +283,80 @@ async def test_a_client_that_was_sent_nothing_is_not_asked(house: House) -> None
         executions._readings.look([DC])
         executions._readings.look([DC])
         assert list(house.engine.questions) == [DC]
+
+
+async def test_a_question_without_an_answer_is_asked_anew_after_twice_the_time(house: House) -> None:
+    """It may have been among what the client asked to be sent again, and have become a gap fill."""
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1")
+        asked_at = []
+        for look in range(4 * PATIENCE_LOOKS):
+            executions._readings.look([DC])
+            if house.engine.questions.pop(DC, None) is not None:
+                asked_at.append(look)
+        assert asked_at == [0, PATIENCE_LOOKS, 3 * PATIENCE_LOOKS]
+        executions.follow(DC)
+        await house.read(executions)
+        house.engine.reset(DC)
+        executions.follow(DC)
+        await house.accept("a2")
+        await house.copies("a2")
+
+
+async def test_who_logs_on_before_it_was_fetched_again_misses_nothing(house: House) -> None:
+    """Another gateway asked for it, and its client came back here in that moment."""
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1")
+        await house.copies("a1")
+        executions.leave(DC)
+        await house.accept("a2")
+        executions.follow(DC)
+        await executions.fetch(DC, is_new=False)
+        await house.accept("a3")
+        await house.copies("a1", "a2", "a3")
+
+
+async def test_a_reset_while_the_log_is_silent_waits_for_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = 3
+
+    async def state(bus: Bus, stream: str) -> LogState:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            raise BusError("no answer")
+        return await log_state(bus, stream)
+
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1")
+        await house.copies("a1")
+        monkeypatch.setattr(catch_up, "log_state", state)
+        house.engine.reset(DC)
+        executions.follow(DC)
+        await house.copies("a1*")
+        assert refusals == 0
+
+
+async def test_a_session_whose_every_logon_was_refused_is_not_sent_the_whole_log(house: House) -> None:
+    """A refusal uses a MsgSeqNum(34) of the session's, too."""
+    async with house.life(1):
+        await house.accept("a1")
+    house.engine.refusals[DC] = 1
+    async with house.life(2) as executions:
+        assert DC not in executions.sessions
+        await house.accept("a2")
+        house.log_on(executions)
+        await house.accept("a3")
+        await house.copies("a3")
+
+
+def test_a_reset_that_nobody_noticed_makes_all_doubtful_that_is_there(house: House) -> None:
+    """A gateway that died may have been ahead of this one; what comes later is nobody's yet."""
+    readings = Readings(house.engine, [3, 4], {DC: 0})  # type: ignore[arg-type]  # all that it needs
+    house.engine.reset(DC)
+    mark = readings.begin(DC, SentMark(1, 9, [3, 4], [2, 2]))
+    readings.note_ends([5, 6])
+    readings.note_ends([7, 8])
+    assert mark == SentMark(2, 1, [2, 2], [2, 2], [5, 6])

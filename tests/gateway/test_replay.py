@@ -1,7 +1,7 @@
 """Reports once more from EXEC of a real server: what a span has, where it is cut, what is refused, whose turn it is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
@@ -13,7 +13,7 @@ from bus.subjects import exec_stream, exec_subject
 from gateway import replay
 from gateway.replay import WAITING_MAX, Outcome, Replayer
 from gateway.replay_spans import Span
-from matcher.events import Event, OrderAccepted
+from matcher.events import Event, OrderAccepted, PrivateEvent
 from matcher.orders import OrderState
 from tests.jetstream import LOG_BYTES_MAX, store
 from tests.processes import until
@@ -25,7 +25,14 @@ ORDER = OrderState(1, "FIX.4.4:A1", "F", "a", "", "TEST", "1", "2", "0", 5, 10, 
 class Request:
     """Whose every event is its ExecID."""
 
-    def __init__(self, *spans: Span, session_id: str = S, joins: bool = False) -> None:
+    def __init__(
+        self,
+        *spans: Span,
+        session_id: str = S,
+        joins: bool = False,
+        wants: Callable[[PrivateEvent], bool] = lambda _event: True,
+    ) -> None:
+        self.wants = wants
         self.session_id = session_id
         self.spans: Sequence[Span] = spans
         self.shards = [span.shard for span in spans]
@@ -43,6 +50,8 @@ class Request:
 
     def body_of(self, event: Event, shard: int) -> str | None:
         assert isinstance(event, OrderAccepted)
+        if not self.wants(event):
+            return None
         return f"{shard}-{event.input_seq}-{event.event_index}"
 
     def join(self, shard: int, exec_seq: int) -> None:
@@ -72,8 +81,10 @@ class House:
         await store(self.bus, exec_subject(shard), record)
         self.positions[shard] += 1
 
-    async def ask(self, *spans: Span, joins: bool = False) -> Request:
-        request = Request(*spans, joins=joins)
+    async def ask(
+        self, *spans: Span, joins: bool = False, wants: Callable[[PrivateEvent], bool] = lambda _event: True
+    ) -> Request:
+        request = Request(*spans, joins=joins, wants=wants)
         assert self.replayer.submit(request)
         await until(lambda: request.outcome is not None or request.refused != "")
         return request
@@ -198,6 +209,48 @@ async def test_so_many_requests_of_a_session_may_wait_and_end_with_it(house: Hou
     assert house.replayer.submit(requests[-1])
     await until(lambda: requests[-1].outcome is not None)
     assert [request.outcome for request in requests[:-1]] == [None] * WAITING_MAX
+
+
+async def test_a_request_that_has_just_so_many_reports_is_whole(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes behind them and is not wanted does not cut it."""
+    monkeypatch.setattr(replay, "REPORTS_MAX", 2)
+    for seq in range(1, 5):
+        await house.write(0, seq, seq, (seq, 0), (seq, 1))
+    request = await house.ask(Span(0), wants=lambda event: event.input_seq <= 2 and event.event_index == 1)
+    assert house.sent == ["0-1-1", "0-2-1"]
+    assert request.outcome == Outcome(2, {0: 4}, False, "")
+
+
+async def test_a_cut_within_an_input_that_began_with_something_unwanted_is_before_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "REPORTS_MAX", 2)
+    for seq in range(1, 5):
+        await house.write(0, seq, seq, (seq, 0), (seq, 1))
+    request = await house.ask(Span(0), wants=lambda event: event.event_index == 1)
+    assert house.sent == ["0-1-1", "0-2-1"]
+    assert request.outcome == Outcome(2, {0: 2}, True, "")
+
+
+@pytest.mark.parametrize("ends", ["logout", "withdrawal"])
+async def test_a_request_ends_in_the_middle_even_if_its_session_is_up_again_at_once(house: House, ends: str) -> None:
+    for seq in range(1, 4):
+        await house.write(0, seq, seq, (seq, 0))
+    request = Request(Span(0))
+
+    def end(event: PrivateEvent) -> bool:
+        if event.input_seq == 1:
+            house.replayer.forget(S) if ends == "logout" else house.replayer.withdraw(request)
+        return True
+
+    request.wants = end
+    other = Request(Span(1), session_id="FIX.4.4:OTHER")
+    house.up.add(other.session_id)
+    assert house.replayer.submit(request)
+    assert house.replayer.submit(other)
+    await until(lambda: other.outcome is not None)
+    assert (request.begun, request.outcome) == ({0: 3}, None)
+    assert house.sent == []
 
 
 async def test_who_is_gone_is_sent_nothing(house: House) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import signal
+import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from sessions.native.events import MemoryStore
 from simulators.fix_client import FixClient, FixClientError, Received
 from tests.processes import until
+from venue import ephemeral
 from venue.ephemeral import ephemeral_config, free_ports
 from venue.up import RunningVenue
 
@@ -212,3 +214,22 @@ async def test_a_paused_gateway_keeps_its_sessions_until_it_is_dead(venue: Runni
     client.order("mine")
     await client.until_told(tag_11="mine", tag_150="0")
     await client.fix.logout()
+
+
+async def test_a_session_that_was_configured_meanwhile_goes_to_the_other_gateway_and_back(venue: RunningVenue) -> None:
+    config = tomllib.loads(venue.config_path.read_text())
+    later = [{"comp_id": "LATER1", "password": "example-later1", "gateways": ["gw1", "gw2"]}]
+    config["firms"].append({"name": "LATER", "sessions": later})
+    lines = (f"{ephemeral._toml(key)} = {ephemeral._toml(value)}\n" for key, value in config.items())
+    venue.config_path.write_text("".join(lines))
+    await venue.reload()
+    logs = [venue.data_dir / "logs" / f"{name}.log" for name in ("gateway", "gateway-gw2")]
+    await until(lambda: all("configuration_reloaded" in log.read_text() for log in logs))
+    client = Client(venue, "LATER1")
+    for number, gateway_id in enumerate(["gw2", "gw1", "gw2"]):
+        await client.log_on(gateway_id)
+        client.order(f"later-{number}")
+        await client.until_told(tag_11=f"later-{number}", tag_150="0")
+        await client.fix.logout()
+    assert len(client.exec_ids()) == 3
+    assert [venue.processes[log.stem].generation for log in logs] == [1, 1]
