@@ -1,13 +1,14 @@
 """Configurations for venues that live for minutes: the shipped one on free ports, for demo, benchmarks and tests."""
 
 import json
+import random
 import socket
 import tomllib
 from collections.abc import Mapping
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from configs.loader import ONE_MACHINE
 
@@ -40,11 +41,22 @@ def ephemeral_config(directory: Path, **overrides: Any) -> Path:
     return path
 
 
+_LISTENING_PORTS: Final = range(16_384, 32_768)
+"""Below those that the system gives to whoever connects: one of these stays free until its server takes it."""
+_candidates: Final = cycle(random.SystemRandom().sample(_LISTENING_PORTS, len(_LISTENING_PORTS)))
+
+
 def free_ports(count: int) -> list[int]:
-    """Loopback TCP ports that were free a moment ago, all different."""
-    with ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(server.getsockname()[1]) for server in servers]
+    """Loopback TCP ports that were free a moment ago, all different, and not given away before by this process."""
+    return list(islice(filter(_is_free, _candidates), count))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _merge(into: dict[str, Any], overrides: Mapping[str, Any]) -> None:

@@ -6,11 +6,12 @@ from contextlib import suppress
 from typing import Final
 
 from bus.connection import Bus, BusError
-from configs.loader import Venue
+from configs.loader import NatsConfig, Venue
 from marketdata.client import BookReader
 from marketdata.websocket.hub import Hub
 from marketdata.websocket.metrics import WebSocketMetrics
 from marketdata.websocket.server import WebSocketServer
+from venue.nats_server import FEED_USER
 from venue.process import Settings, StartError, argument_parser, notify_ready, open_settings, run, serve_metrics
 
 _NEW_SYMBOLS_S: Final = 1.0
@@ -30,11 +31,24 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
     config = settings.venue.config
     if not config.websocket.port:
         raise StartError("websocket.port is 0, so nothing is to be served; set a port, such as 9880")
-    bus = await Bus.connect(config.nats.url, name="websocket")
+    bus = await _connect(config.nats)
     try:
         await serve(settings.venue, bus, WebSocketMetrics(), stop)
     finally:
         await bus.close()
+
+
+async def _connect(nats: NatsConfig) -> Bus:
+    """
+    To the venue's own server as the user who may read market data and nothing else: this process faces the public.
+
+    Raises:
+        BusError: There is no server.
+    """
+    if not nats.embedded:
+        return await Bus.connect(nats.url, name="websocket")
+    urls = [url.replace("nats://", f"nats://{FEED_USER}:{FEED_USER}@") for url in nats.urls]
+    return await Bus.connect(",".join(urls), name=FEED_USER)
 
 
 async def serve(venue: Venue, bus: Bus, metrics: WebSocketMetrics, stop: asyncio.Event) -> None:

@@ -7,6 +7,7 @@ to a bound. At the bound nothing more is written to it nor read from it until th
 """
 
 import asyncio
+import socket
 from collections import deque
 from contextlib import suppress
 from typing import Final, cast
@@ -33,6 +34,8 @@ MESSAGE_BYTES_MAX: Final = 64 * 1024
 """Of a reader's message; a longer one is refused."""
 _FRAME_BYTES_MAX: Final = 4 * MESSAGE_BYTES_MAX
 """A message that is even longer is not read to its end: the connection is closed with 1009."""
+_KERNEL_BYTES_MAX: Final = 256 * 1024
+"""What the kernel may keep for one reader beside our own buffer; left alone it would take megabytes."""
 _DATA: Final = frozenset((Opcode.TEXT, Opcode.BINARY, Opcode.CONT))
 _HANDSHAKE_S: Final = 10.0
 _LINGER_S: Final = 5.0
@@ -106,6 +109,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take note of a connection; it has to become a WebSocket soon."""
         self._transport = cast(asyncio.Transport, transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES_MAX)
         self._transport.set_write_buffer_limits(high=self._config.unsent_kb_max * 1024, low=0)
         self.write = self._transport.write
         self._house.admit(self)

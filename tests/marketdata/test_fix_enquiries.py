@@ -346,7 +346,7 @@ class TestTradingSessions:
         current.book_comes("NEW")
         assert current.take() == [STOCKS_H]
 
-    def test_who_waits_for_a_group_that_loses_its_last_instrument_is_told_that_it_has_no_phase(self, desk: Desk) -> None:
+    def test_who_waits_for_a_group_that_loses_its_last_instrument_is_answered(self, desk: Desk) -> None:
         assert asked(desk, "35=g|335=g1|263=0|336=STOCKS|") == []
         for instrument in (AAPL, SAP):
             desk.feed.define(replace(instrument, group=""))
