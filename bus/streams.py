@@ -1,5 +1,5 @@
 """
-The two logs of a shard, as JetStream streams: created when absent, checked when present.
+The two logs of a shard, as JetStream streams, and the stream of places: created when absent, checked when present.
 
 Nothing drops out of a log by itself: no age limit, deletion denied, and a full log refuses new records. Only the
 leading matcher takes records away, from the beginning, when nobody needs them any more
@@ -206,7 +206,7 @@ async def _configs_of_logs(bus: Bus, shards: int) -> dict[int, dict[str, Any]]:
 
 def _how_it_returns(symbol: str, shard: int, shards_there: int, shards_now: int) -> str:
     if shards_there != shards_now:
-        return f"shards = {shards_now}, and the logs are those of {shards_there}: give it back its number"
+        return f"shards = {shards_now}, and the logs are those of {shards_there}: make it {shards_there} again"
     return f"give it back its shard with shard = {shard} in the line of {symbol} in the instruments file"
 
 

@@ -174,11 +174,9 @@ class WebSocketConfig(_Section, frozen=True):
     unsent_kb_max: Annotated[int, Meta(ge=16)] = 1024
     connections_max: Count = 2000
     subscriptions_max: Count = 1000
-    """Of one connection; each symbol counts."""
     requests_per_second: Count = 50
-    """Of one connection; as many again at once, after a pause."""
+    """Of one connection, as are the subscriptions and the errors."""
     errors_per_minute: Count = 30
-    """A connection that makes more is closed."""
     ping_interval_s: Count = 20
     """A connection from which nothing came for this long is asked, and cut if nothing comes for as long again."""
 
@@ -402,7 +400,7 @@ def check_reloadable(shards: int, traded: Mapping[str, Instrument], new: Venue) 
         ConfigError: What is in the logs would mean something else.
     """
     if new.config.shards != shards:
-        raise ConfigError(f"shards = {new.config.shards}, but the logs are those of {shards}; give it back its number")
+        raise ConfigError(f"shards = {new.config.shards}, but the logs are those of {shards}; make it {shards} again")
     for symbol, instrument in new.instruments.items():
         known = traded.get(symbol, instrument)
         for name in ("tick", "lot", "currency", "shard"):

@@ -1,6 +1,6 @@
 """
 Market data: what the public may see of every book and its phase, as JSON on NATS and over WebSocket, and as FIX. Its
-pages are `FEED.md` and `websocket/WEBSOCKET.md`.
+pages are `FEED.md` and `WEBSOCKET.md`.
 
 One process (`service`) reads the execution logs, keeps all books and the day's `statistics`, publishes each change on
 `md.<symbol>`, keeps the newest ones (`history`) and answers snapshot requests. Readers anywhere (`client`) keep

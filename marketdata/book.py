@@ -71,6 +71,7 @@ class Book:
         self._asks: SortedDict[int, Level] = SortedDict()
         self._orders: dict[tuple[str, int], dict[int, OrderEntry]] = {}
         self._checksum = (-1, 0)
+        """At which `md_seq`, and what; it is asked for more often than a quiet book moves."""
 
     @classmethod
     def of_snapshot(cls, snapshot: BookSnapshot) -> "Book":

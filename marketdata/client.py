@@ -74,6 +74,7 @@ class BookReader:
         self._audit_interval_s = audit_interval_s
         self._heads: dict[str, int] = {}
         self._silences = 0
+        self._is_stopping = False  # asyncio.wait_for of Python 3.11 may lose a cancellation
         self._unsubscribes: list[Callable[[], Awaitable[None]]] = []
         self._repairs: dict[str, asyncio.Task[None]] = {}
         self._auditor: asyncio.Task[None] | None = None
@@ -91,6 +92,7 @@ class BookReader:
 
     async def stop(self) -> None:
         """End reading and unsubscribe."""
+        self._is_stopping = True
         tasks = [*self._repairs.values(), *([self._auditor] if self._auditor else [])]
         for task in tasks:
             task.cancel()
@@ -139,7 +141,7 @@ class BookReader:
     async def _repair(self, replica: Replica) -> None:
         """Ask for snapshots until the replica is current; later and later, but never less often than every 2 s."""
         wait_s = _RETRY_FIRST_S
-        while not replica.is_current:
+        while not replica.is_current and not self._is_stopping:
             snapshot = await self._fetch(replica.symbol)
             if snapshot is not None:
                 self._report(replica, replica.on_snapshot(snapshot))
@@ -171,7 +173,7 @@ class BookReader:
         return reply
 
     async def _audit_for_ever(self) -> None:
-        while True:
+        while not self._is_stopping:
             await asyncio.sleep(self._audit_interval_s)
             await self._audit()
 

@@ -44,6 +44,13 @@ class MarketDataService:
     """All books of one venue, kept from its execution logs."""
 
     def __init__(self, venue: Venue, bus: Bus, checkpoint_path: Path, metrics: ServiceMetrics) -> None:
+        """
+        Args:
+            venue: Names the shards and, until the logs define them, the instruments.
+            bus: Connected.
+            checkpoint_path: Where the newest checkpoint is, or will be; the one before stands beside it.
+            metrics: Told what was published and answered.
+        """
         self.books: dict[str, Book] = {}
         self._instruments: dict[str, Instrument] = {}
         self._logged: set[str] = set()
@@ -171,10 +178,10 @@ class MarketDataService:
             )
         if instrument.symbol not in self._logged:
             self._logged.add(instrument.symbol)
-            self._begin(instrument)
+            self._begin_by_log(instrument)
         self._define(instrument)
 
-    def _begin(self, instrument: Instrument) -> None:
+    def _begin_by_log(self, instrument: Instrument) -> None:
         """The log's first definition says in which phase a symbol begins; the file may say something else by now."""
         book = self.books.get(instrument.symbol)
         if book is not None and not book.md_seq:

@@ -94,8 +94,10 @@ def cut(snapshot: BookSnapshot, entries_max: int = PART_ENTRIES_MAX) -> list[Boo
 
     A level with more orders than fit goes on in the next part, where it stands again.
     """
-    pieces = [piece for level in (*snapshot.bids, *snapshot.asks) for piece in _pieces(level, entries_max)]
-    bids = sum(len(_pieces(level, entries_max)) for level in snapshot.bids)
+    bids, asks = (
+        [piece for level in side for piece in _pieces(level, entries_max)] for side in (snapshot.bids, snapshot.asks)
+    )
+    pieces = [*bids, *asks]
     starts = [0]
     room = entries_max
     for place, piece in enumerate(pieces):
@@ -109,8 +111,8 @@ def cut(snapshot: BookSnapshot, entries_max: int = PART_ENTRIES_MAX) -> list[Boo
     return [
         msgspec.structs.replace(
             snapshot,
-            bids=pieces[start : min(end, bids)],
-            asks=pieces[max(start, bids) : end],
+            bids=bids[start:end],
+            asks=pieces[max(start, len(bids)) : end],
             trades=snapshot.trades if start == 0 else [],
             part=number,
             parts=len(starts),

@@ -150,7 +150,8 @@ class Day:
             if self._first_match_id and 0 <= place < len(self._price_ticks):
                 self._price_ticks[place] = revision.price_ticks
                 self._qty_lots[place] = revision.qty_lots
-                self._sums = self._folded.and_then(self._trades())
+        if revisions:  # all trades at once, since no high and no low can be taken back
+            self._sums = self._folded.and_then(self._trades())
 
 
 def _price_text(tick: Increment, price_ticks: int) -> str:

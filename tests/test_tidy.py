@@ -31,6 +31,7 @@ PURE = {
     ),
     "marketdata": (
         *("book", "replica", "messages", "snapshots", "statistics", "history", "candles"),
+        *(f"websocket/{name}" for name in ("requests", "payloads", "views")),
         *(f"fix/{name}" for name in ("messages", "requests", "views", "orders", "statistics", "instruments")),
     ),
     "sessions": (

@@ -57,6 +57,7 @@ class Supervisor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._given_up: set[str] = set()
+        """Names that nobody waits for any more; one that may recover is started again all the same."""
 
     async def __aenter__(self) -> Self:
         """
@@ -154,6 +155,7 @@ class Supervisor:
                 log.warning("process_died", **_facts(process, ending), restart_in_s=delay_s)
                 await self._pause(delay_s)
         except SupervisorError as error:
+            self._given_up.add(process.spec.name)
             if self._has_stand_in(process):
                 log.error("process_given_up", name=process.spec.name, reason=str(error))
                 await self._say_changed()
@@ -176,13 +178,13 @@ class Supervisor:
         except SupervisorError as error:
             if error.refused or not self._has_stand_in(process):
                 raise
+            self._given_up.add(process.spec.name)
             log.error("process_not_waited_for", name=process.spec.name, reason=str(error))
             await self._say_changed()
 
     def _has_stand_in(self, process: SupervisedProcess) -> bool:
-        """Whether another one of its team is kept alive; nobody waits for this one from now on."""
+        """Whether another one of its team is at work, or may still come to it."""
         team = process.spec.team
-        self._given_up.add(process.spec.name)
         others = [each for each in self.processes.values() if team and each.spec.team == team and each is not process]
         return any(each.is_ready or each.spec.name not in self._given_up for each in others)
 
@@ -199,8 +201,7 @@ class Supervisor:
 
     async def _fail(self, error: SupervisorError) -> None:
         self.failure = self.failure or error
-        async with self._changed:
-            self._changed.notify_all()
+        await self._say_changed()
 
 
 def _check_hope(process: SupervisedProcess, ending: Ending, deaths: int) -> None:

@@ -182,6 +182,11 @@ def entries_tail(entries: list[str], md_seq: int) -> str:
     return f"268={len(entries)}{SOH}{''.join(entries)}83={md_seq}{SOH}"
 
 
+def level_fields(entry_type: str, level: Level) -> str:
+    """One level in a W."""
+    return f"269={entry_type}{SOH}270={level.price}{SOH}271={level.qty}{SOH}346={level.order_count}{SOH}"
+
+
 def level_entry(action: str, entry_type: str, symbol: str, level: Level) -> str:
     """One level in an X: what it holds now, or only its price when it is gone."""
     head = f"279={action}{SOH}269={entry_type}{SOH}55={symbol}{SOH}270={level.price}{SOH}"
@@ -266,11 +271,6 @@ def require(fields: Fields, names: Mapping[str, str], *, message: str, ref_id: s
     for tag, name in names.items():
         if not fields.first(tag):
             raise BusinessReject(MISSING_FIELD, f"{name}({tag}) is missing; a {message} needs it", ref_id=ref_id)
-
-
-def level_fields(entry_type: str, level: Level) -> str:
-    """One level in a W."""
-    return f"269={entry_type}{SOH}270={level.price}{SOH}271={level.qty}{SOH}346={level.order_count}{SOH}"
 
 
 def _trade_fields(dialect: Dialect, trade: Trade) -> str:

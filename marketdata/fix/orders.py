@@ -6,7 +6,8 @@ Along a queue the numbers rise, so the entries of one price in the order of thei
 goes takes its orders with it: each of them is told, so what is there must be remembered.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from marketdata.book import Book
 from marketdata.fix.messages import BID, OFFER
@@ -14,7 +15,7 @@ from marketdata.messages import CHANGED_LEVEL, DELETED_LEVEL, NEW_LEVEL, LevelUp
 from matcher.orders import BUY, SELL, Side
 from sessions.fix_text import SOH
 
-SIDES: dict[str, Side] = {BID: BUY, OFFER: SELL}
+_SIDES: Final[Mapping[str, Side]] = {BID: BUY, OFFER: SELL}
 """By MDEntryType(269)."""
 
 
@@ -23,7 +24,7 @@ class Queues:
 
     def __init__(self, symbol: str, entry_types: Iterable[str]) -> None:
         self._symbol = symbol
-        self._types = {SIDES[entry_type]: entry_type for entry_type in entry_types}
+        self._types = {_SIDES[entry_type]: entry_type for entry_type in entry_types}
         self._ids: dict[tuple[Side, int], dict[int, None]] = {}
 
     def snapshot(self, book: Book) -> Iterator[str]:

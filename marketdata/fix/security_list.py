@@ -5,7 +5,7 @@ The list is what the gateway knows at that moment; nothing is waited for, and no
 SecurityDefinition(d)'s. FIX 4.2 has neither message. What each message holds is in `FEED.md`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from marketdata.fix.instruments import group_of, quantity_fields, terms_text, trading_rules
@@ -22,8 +22,8 @@ NONE_FOUND: Final = "2"
 """SecurityRequestResult(560)."""
 
 _BY_SYMBOL: Final = "0"
-_ALL: Final = "4"
 _BY_SESSION: Final = "3"
+_ALL: Final = "4"
 _BY_SEGMENT: Final = "5"
 """SecurityListRequestType(559)."""
 
@@ -53,7 +53,7 @@ def security_list(dialect: Dialect, fields: Fields, instruments: Mapping[str, In
     req_id = fields.first("320")
     require(fields, names, message="SecurityListRequest", ref_id=req_id)
     try:
-        found = list(_asked_for(dialect, fields, instruments))
+        found = _asked_for(dialect, fields, instruments)
     except ListRefused as refused:
         return [_head(req_id, 1, refused.result)]
     starts = range(0, len(found), FRAGMENT_INSTRUMENTS_MAX)
@@ -65,7 +65,7 @@ def security_list(dialect: Dialect, fields: Fields, instruments: Mapping[str, In
     ]
 
 
-def _asked_for(dialect: Dialect, fields: Fields, instruments: Mapping[str, Instrument]) -> Iterable[Instrument]:
+def _asked_for(dialect: Dialect, fields: Fields, instruments: Mapping[str, Instrument]) -> list[Instrument]:
     """
     What a request asks for, at least one; the checks run in the order of the tags of `FEED.md`.
 

@@ -230,9 +230,10 @@ class TradingSessionDesk:
 
     def _tell_changes(self, group: str, *, is_available: bool) -> None:
         segment = self._segments[group]
-        if not segment.followers or not segment.symbols or (is_available and not segment.is_known):
+        if not segment.followers or (is_available and not segment.is_known):
             return
-        phase = segment.phase() if segment.is_known else None
+        # A group that lost its last instrument has no phase; who asked for it is told so and does not wait for ever.
+        phase = segment.phase() if segment.is_known and segment.symbols else None
         for asker in list(segment.followers):
             if group not in asker.told or _is_news(asker.told[group], phase):
                 self._tell(asker, group, phase)

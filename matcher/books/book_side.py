@@ -131,7 +131,11 @@ class Touched:
 
 
 class BookSide:
-    """One side of a book."""
+    """
+    One side of a book.
+
+    `add` and `take` have written out what plain orders need, which most orders are; all others go the long way.
+    """
 
     __slots__ = ("_before", "_entries", "_levels", "_sign", "_touched", "displayed", "front_key", "hidden", "side")
 
@@ -289,11 +293,10 @@ class BookSide:
     def _take_special(self, order: OrderState, qty_lots: int) -> None:
         self._remember(self.key(standing_price_ticks(order)))
         ladder, level = self._place(order)
-        from_shown = min(qty_lots, shown_qty_lots(order))
-        if qty_lots == order.leaves_qty_lots:
-            from_shown = shown_qty_lots(order)
-        self._show_other(order, level, shown_qty_lots(order) - from_shown)
-        if qty_lots == order.leaves_qty_lots:
+        shown_lots, goes = shown_qty_lots(order), qty_lots == order.leaves_qty_lots
+        from_shown = shown_lots if goes else min(qty_lots, shown_lots)
+        self._show_other(order, level, shown_lots - from_shown)
+        if goes:
             level.pegged_count -= order.ord_type == PEGGED
             del level.order_ids[order.order_id]
         level.qty_lots -= from_shown

@@ -65,6 +65,47 @@ class Replayed(msgspec.Struct):
         )
 
 
+class _Looks:
+    """
+    Where a replayed state is compared: at the inputs of state hashes in EXEC, and at those of snapshot files.
+
+    Args:
+        every_inputs: Input sequences between two hashes.
+        by_input: The snapshot files.
+    """
+
+    def __init__(self, every_inputs: int, by_input: dict[int, list[Path]]) -> None:
+        self._every_inputs = every_inputs
+        self._by_input = by_input
+        self.snapshots = 0
+        """How many files were compared so far."""
+
+    def next_stop(self, consumed_input_seq: int, last_input_seq: int) -> int:
+        """The next input at which there is something to compare, but not beyond the last one of a record."""
+        files = [input_seq for input_seq in self._by_input if input_seq > consumed_input_seq]
+        next_hash = consumed_input_seq - consumed_input_seq % self._every_inputs + self._every_inputs
+        return min([last_input_seq, next_hash, *files])
+
+    def compare(self, replay: Replay) -> None:
+        """
+        Compare the state as it is now, if there is something to compare it with.
+
+        Raises:
+            Diverged: A snapshot file is another state, or cannot be read.
+        """
+        input_seq = replay.consumed_input_seq
+        if input_seq % self._every_inputs == 0:
+            replay.note_own_mark(StateMark(input_seq, replay.engine.state_hash()))
+        for path in self._by_input.get(input_seq, []):
+            try:
+                is_same = path.read_bytes() == replay.engine.dump()
+            except OSError as error:
+                raise Diverged(f"the snapshot {path} cannot be read: {error.strerror}; remove it") from error
+            if not is_same:
+                raise Diverged(f"the snapshot {path} is not the state at input {input_seq} of the log; remove it")
+            self.snapshots += 1
+
+
 def main(argv: list[str] | None = None) -> int:
     """Replay; returns 0 if all is the same, 1 if not, 75 if JetStream cannot be reached, 78 if a log cannot be read."""
     parser = argument_parser("replay-log", "Rebuild shards from their logs, and compare.")
@@ -119,6 +160,7 @@ async def replay_shard(bus: Bus, shard: int, config: MatcherConfig, snapshots: l
     engine, exec_seq = await _begin(bus, shard, config, by_input)
     begins_at = engine.last_input_seq
     replay, done = Replay(engine), Replayed(shard, begins_at)
+    looks = _Looks(config.snapshot_every_inputs, by_input)
     if begins_at:
         replay.note_own_mark(StateMark(begins_at, engine.state_hash()))
     readers = [
@@ -133,11 +175,7 @@ async def replay_shard(bus: Bus, shard: int, config: MatcherConfig, snapshots: l
             left = min(_BATCH_RECORDS_MAX, end.exec_seq - exec_seq + 1)
             for message in await readers[1].next_batch(left):
                 record = replay.begin(message.seq, message.payload)
-                while replay.consumed_input_seq < record.last_input_seq:
-                    wanted = _until_next_look(replay.consumed_input_seq, record.last_input_seq, config, by_input)
-                    for each in await readers[0].next_batch(wanted - replay.consumed_input_seq):
-                        done.commands += replay.apply(each)
-                    _look(replay, config, by_input, done)
+                done.commands += await _apply(readers[0], replay, record.last_input_seq, looks)
                 replay.end(message.seq, record)
                 exec_seq = message.seq + 1
                 done.exec_records += 1
@@ -145,9 +183,20 @@ async def replay_shard(bus: Bus, shard: int, config: MatcherConfig, snapshots: l
     finally:
         for reader in readers:
             await reader.stop()
-    done.seconds = time.perf_counter() - began
+    done.seconds, done.snapshots = time.perf_counter() - began, looks.snapshots
     done.inputs, done.state_hash = engine.last_input_seq - begins_at, engine.state_hash()
     return done
+
+
+async def _apply(reader: LogReader, replay: Replay, last_input_seq: int, looks: _Looks) -> int:
+    """Apply ORD up to an input, and compare the state on the way; returns how many commands that were."""
+    commands = 0
+    while replay.consumed_input_seq < last_input_seq:
+        end = looks.next_stop(replay.consumed_input_seq, last_input_seq)
+        for message in await reader.next_batch(end - replay.consumed_input_seq):
+            commands += replay.apply(message)
+        looks.compare(replay)
+    return commands
 
 
 async def _begin(bus: Bus, shard: int, config: MatcherConfig, by_input: dict[int, list[Path]]) -> tuple[Engine, int]:
@@ -191,27 +240,6 @@ def _by_input(paths: list[Path]) -> dict[int, list[Path]]:
     for path in paths:
         found.setdefault(int(path.stem), []).append(path)
     return found
-
-
-def _until_next_look(consumed: int, last: int, config: MatcherConfig, by_input: dict[int, list[Path]]) -> int:
-    """The next input at which the state is compared, but not beyond the last one of a record."""
-    looks = [seq for seq in by_input if seq > consumed]
-    return min([last, consumed - consumed % config.snapshot_every_inputs + config.snapshot_every_inputs, *looks])
-
-
-def _look(replay: Replay, config: MatcherConfig, by_input: dict[int, list[Path]], done: Replayed) -> None:
-    """Compare the state, if there is something to compare it with at this input."""
-    input_seq = replay.consumed_input_seq
-    if input_seq % config.snapshot_every_inputs == 0:
-        replay.note_own_mark(StateMark(input_seq, replay.engine.state_hash()))
-    for path in by_input.get(input_seq, []):
-        try:
-            is_same = path.read_bytes() == replay.engine.dump()
-        except OSError as error:
-            raise Diverged(f"the snapshot {path} cannot be read: {error.strerror}; remove it") from error
-        if not is_same:
-            raise Diverged(f"the snapshot {path} is not the state at input {input_seq} of the log; remove it")
-        done.snapshots += 1
 
 
 async def _connect(venue: Venue, data_dir: Path, stack: AsyncExitStack) -> Bus:

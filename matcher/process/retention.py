@@ -21,7 +21,7 @@ A purge keeps its stream's writers waiting, 0.4 s for a gigabyte. So it is done 
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -58,12 +58,19 @@ class Retention:
     """Trims one shard's logs; to be used by its leader."""
 
     def __init__(
-        self, bus: Bus, venue: Venue, shard: int, snapshots: Path, metrics: MatcherMetrics, *, replica: int = 1
+        self,
+        bus: Bus,
+        venue: Callable[[], Venue],
+        shard: int,
+        snapshots: Path,
+        metrics: MatcherMetrics,
+        *,
+        replica: int = 1,
     ) -> None:
         """
         Args:
             bus: Connected.
-            venue: Says how long logs are kept, and who reads them.
+            venue: As it is configured now: says how long logs are kept, when days end, and who reads them.
             shard: Which.
             snapshots: The directory of this replica's snapshots.
             metrics: Told what the logs hold.
@@ -76,9 +83,9 @@ class Retention:
         self._metrics = metrics
         self._ord, self._exec = ord_stream(shard), exec_stream(shard)
         self._replicas = [
-            replica_name(shard, each) for each in range(1, venue.config.matcher.standbys + 2) if each != replica
+            replica_name(shard, each) for each in range(1, venue().config.matcher.standbys + 2) if each != replica
         ]
-        self._readers = [*map(gateway_reader, venue.gateway_ids), MARKETDATA]
+        self._readers = [*map(gateway_reader, venue().gateway_ids), MARKETDATA]
         self._said: set[str] = set()
 
     async def keep(self) -> None:
@@ -102,7 +109,7 @@ class Retention:
         states = {stream: await log_state(self._bus, stream) for stream in (self._ord, self._exec)}
         for stream, state in states.items():
             self._metrics.show_log(stream, state)
-        if not self._venue.config.nats.keep_log_days or not self._may_trim(states):
+        if not self._venue().config.nats.keep_log_days or not self._may_trim(states):
             return
         base = await self._base(self._oldest_kept_ns(now_ns))
         if base:
@@ -112,9 +119,10 @@ class Retention:
 
     def _oldest_kept_ns(self, now_ns: int) -> int:
         """When the oldest trading day began that is kept whole; of the group of instruments whose day begins first."""
-        back_ns = now_ns - self._venue.config.nats.keep_log_days * _DAY_NS
-        groups = {self._venue.instruments[symbol].group for symbol in self._venue.symbols_of(self._shard)}
-        return min((self._venue.last_day_end(group, back_ns).ended_ns for group in groups), default=back_ns)
+        venue = self._venue()
+        back_ns = now_ns - venue.config.nats.keep_log_days * _DAY_NS
+        groups = {venue.instruments[symbol].group for symbol in venue.symbols_of(self._shard)}
+        return min((venue.last_day_end(group, back_ns).ended_ns for group in groups), default=back_ns)
 
     async def _base(self, oldest_kept_ns: int) -> int:
         """The last input that no matcher needs and that is old enough; 0 if there is none."""

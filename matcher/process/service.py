@@ -302,7 +302,7 @@ class MatcherService:
 
     async def _run_leader(self, leader: Leader, stop: asyncio.Event) -> None:
         retention = Retention(
-            self._bus, self._venue, self._shard, self._directory, self._metrics, replica=self._replica
+            self._bus, lambda: self._venue, self._shard, self._directory, self._metrics, replica=self._replica
         )
         trimming = background.start(retention.keep(), name="retention")
         try:

@@ -60,20 +60,18 @@ def _cut(trades: list[TradePrint], levels: list[LevelChange]) -> list[list[Any]]
         parts[-1].append(trade)
         sizes[-1] += 1
     for level in levels:
-        orders, so_far = level.orders, 0
-        if sizes[-1] + 1 + len(orders) > INCREMENT_ENTRIES_MAX:
-            orders = [*filter(_is_new, orders), *(order for order in orders if not _is_new(order))]
-        while True:
+        orders, is_first = level.orders, True
+        while is_first or orders:
             if sizes[-1] + 1 + bool(orders) > INCREMENT_ENTRIES_MAX:
                 parts.append([])
                 sizes.append(0)
-            step = orders[so_far : so_far + INCREMENT_ENTRIES_MAX - 1 - sizes[-1]]
-            later = orders[so_far + len(step) :]
-            parts[-1].append(_step(level, step, later, is_first=not so_far))
+            room = INCREMENT_ENTRIES_MAX - sizes[-1] - 1
+            if len(orders) > room:
+                orders = [*filter(_is_new, orders), *(order for order in orders if not _is_new(order))]
+            step, orders = orders[:room], orders[room:]
+            parts[-1].append(_step(level, step, orders, is_first=is_first))
             sizes[-1] += 1 + len(step)
-            so_far += len(step)
-            if not later:
-                break
+            is_first = False
     return parts
 
 

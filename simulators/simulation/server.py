@@ -77,7 +77,7 @@ class Server:
         self._agenda.call_at(self._silent_until_s, self._go_on)
 
     def elect(self) -> None:
-        """A leader is elected: what was stored meanwhile by nobody is nothing; readers go on."""
+        """A leader is elected: writes are taken again, and readers go on."""
         self.is_electing = False
         self._pump_all()
 

@@ -43,8 +43,6 @@ class StoredLog:
         self.first_seq = 1
         """What was before is gone for whoever reads: it was trimmed."""
         self.is_full = False
-        self.refused_writes = 0
-        """Because their writer expected another end."""
         self._batches: dict[str, _Batch] = {}
 
     @property
@@ -89,7 +87,6 @@ class StoredLog:
 
     def _append(self, payloads: list[bytes], expected_last_seq: str | None) -> int:
         if expected_last_seq is not None and int(expected_last_seq) != self.last_seq:
-            self.refused_writes += 1
             raise StoreError(WRONG_LAST_SEQ, f"wrong last sequence: {self.last_seq}")
         if self.is_full:
             raise StoreError(LOG_FULL, "maximum bytes exceeded")

@@ -52,7 +52,7 @@ async def test_a_symbol_that_is_configured_on_another_shard_now_is_refused_and_m
 async def test_another_number_of_shards_that_moves_symbols_is_refused_by_its_name(bus: Bus, shards: int) -> None:
     for shard, symbol in enumerate(UNITS):
         await ensure_shard(bus, shard, max_bytes=BYTES_MAX, replicas=1, units={symbol: UNITS[symbol]})
-    fault = f"; shards = {shards}, and the logs are those of 2: give it back its number, or begin with an empty"
+    fault = f"; shards = {shards}, and the logs are those of 2: make it 2 again, or begin with an empty"
     with pytest.raises(ForeignStream, match=fault):
         await check_units(bus, [*([{}] * (shards - 1)), UNITS])
     with pytest.raises(BusError, match="stream not found"):

@@ -322,7 +322,7 @@ def test_what_a_running_venue_follows_is_not_named(tmp_path: Path) -> None:
         ("", INSTRUMENTS.replace('tick = "0.01"', 'tick = "0.05"'), "AAPL is traded with tick 0.01, but has 0.05 in"),
         ("", INSTRUMENTS.replace("{", '{ lot = "10",'), "AAPL is traded with lot 1, but has 10 in the instruments"),
         ("", INSTRUMENTS.replace("{", '{ currency = "EUR",'), "AAPL is traded with currency USD, but has EUR in"),
-        ("shards = 2\n", INSTRUMENTS, "shards = 2, but the logs are those of 1;"),
+        ("shards = 2\n", INSTRUMENTS, "shards = 2, but the logs are those of 1; make it 1 again"),
     ],
 )
 def test_what_would_change_the_meaning_of_the_logs_cannot_be_followed(

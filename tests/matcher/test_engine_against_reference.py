@@ -65,10 +65,14 @@ def test_whatever_is_remembered_of_finished_orders(finished_orders_max: int) -> 
         pass
 
 
-@pytest.mark.parametrize("entries_max", [1, 2, 3])
+@pytest.mark.parametrize("entries_max", [2, 3, 5])
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_fits_into_one_increment(seed: int, entries_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So small a bound that sweeps and ends of days are cut everywhere: the watch checks the book after each part."""
+    """
+    So small a bound that sweeps and ends of days are cut everywhere: the watch checks the book after each part.
+
+    Two entries are the least that can be told: a level and one of its orders.
+    """
     monkeypatch.setattr("matcher.books.publication.INCREMENT_ENTRIES_MAX", entries_max)
     monkeypatch.setattr("simulators.reference.public.INCREMENT_ENTRIES_MAX", entries_max)
     cut = sum(len(output.increments) > 2 for output in outputs(seed, 600, Pair()))

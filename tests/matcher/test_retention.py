@@ -44,7 +44,7 @@ def retention(
     venue = Venue(VenueConfig(nats=NatsConfig(keep_log_days=keep_log_days), **config), {"TEST": TEST})
     snapshots = house.snapshots if replica == 1 else house.snapshots.with_name(f"snapshots-{replica}")
     metrics = MatcherMetrics(registry or CollectorRegistry())
-    return Retention(house.bus, venue, 0, snapshots, metrics, replica=replica)
+    return Retention(house.bus, lambda: venue, 0, snapshots, metrics, replica=replica)
 
 
 async def trade(house: House, inputs: int, **config: Any) -> str:
@@ -147,6 +147,14 @@ async def test_the_base_is_the_newest_snapshot_that_is_old_enough(traded: House)
     assert await base(stored_ns[second]) == first
     assert await base(stored_ns[third]) == second
     assert await base(LATER) == second  # the newest has none after it
+
+
+async def test_the_days_to_keep_end_as_the_configuration_says_now(house: House) -> None:
+    venues = [Venue(VenueConfig(trading_day_end=end), {"TEST": TEST}) for end in ("10:00", "12:00")]
+    trimming = Retention(house.bus, lambda: venues[0], 0, house.snapshots, MatcherMetrics(CollectorRegistry()))
+    before = trimming._oldest_kept_ns(LATER // DAY_NS * DAY_NS)
+    del venues[0]  # a reload
+    assert trimming._oldest_kept_ns(LATER // DAY_NS * DAY_NS) == before + DAY_NS // 12
 
 
 # What keeps a log
@@ -409,5 +417,7 @@ async def test_whoever_reads_what_was_trimmed_is_told_so(traded: House) -> None:
 
 async def test_an_empty_shard_is_left_alone(bus: Bus, tmp_path: Path) -> None:
     await ensure_shard(bus, 0, max_bytes=LOG_BYTES_MAX, replicas=1)
-    await retention(House(bus, tmp_path)).look(LATER)
+    with capture_logs() as told:
+        await retention(House(bus, tmp_path)).look(LATER)
+    assert told == []
     assert await last_seq(bus, "EXEC0") == 0

@@ -83,7 +83,7 @@ async def fill_until_it_is_in_two_snapshots(bus: Bus, shard: int, input_seq: int
 async def trim(bus: Bus, venue: RunningVenue) -> None:
     for shard in range(venue.venue.config.shards):
         snapshots = venue.data_dir / "snapshots" / str(shard)
-        retention = Retention(bus, venue.venue, shard, snapshots, MatcherMetrics(CollectorRegistry()))
+        retention = Retention(bus, lambda: venue.venue, shard, snapshots, MatcherMetrics(CollectorRegistry()))
         await retention.look(IN_NINE_DAYS_NS)
         assert (await log_state(bus, ord_stream(shard))).first_seq > 1
         assert (await log_state(bus, exec_stream(shard))).first_seq > 1

@@ -284,7 +284,7 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str, str]] = {
         'TEST1 = { tick = "0.05", reference_price = "10.00", shard = 0 }',
         "TEST1 is traded with tick",
     ),
-    "another number of shards": ({"shards": 3}, "", "shards = 3, but the logs are those of 2"),
+    "another number of shards": ({"shards": 3}, "", "shards = 3, but the logs are those of 2; make it 2 again"),
 }
 
 

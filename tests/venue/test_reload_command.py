@@ -65,7 +65,7 @@ def test_reload_finds_the_venue_by_its_data_directory(tmp_path: Path) -> None:
             config_path.write_text(good.replace('"shards" = 2', '"shards" = 3'))
             refused = ask(data_dir)
             assert refused.returncode == EX_CONFIG
-            assert "shards = 3, but the logs are those of 2; give it back its number; nothing" in refused.stderr
+            assert "shards = 3, but the logs are those of 2; make it 2 again; nothing" in refused.stderr
             config_path.write_text(good)
         finally:
             up.terminate()
