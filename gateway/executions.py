@@ -22,11 +22,11 @@ from bus.streams import LogState
 from bus.subjects import exec_stream
 from gateway import sent_marks
 from gateway.catch_up import CatchUp, Held, exec_states
-from gateway.drop_copy import DropCopies
-from gateway.fix_outbound import Report, ReportError, Reports
+from gateway.drop_copy.copies import DropCopies
+from gateway.drop_copy.readings import Readings
+from gateway.fix.outbound import Report, ReportError, Reports
 from gateway.mark_keeper import MarkKeeper
 from gateway.metrics import GatewayMetrics
-from gateway.readings import Readings
 from gateway.sent_marks import AlreadySent, SentMark, skip_trimmed
 from matcher.events import Event, GatewayAdmitted, InstrumentDefined, SessionMark
 from matcher.instruments import Instrument

@@ -10,7 +10,7 @@ shards are among these, so no request is done on one shard and refused on anothe
 
 from collections.abc import Mapping
 
-from gateway.report_fields import TextsBySymbol
+from gateway.fix.report_fields import TextsBySymbol
 from matcher.commands import Command, MassQuote, NewOrder, NewOrderList, RefusedRequest, ReplaceOrder
 from matcher.instruments import Instrument
 from matcher.rejects import RejectReason

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple, Protocol
 import structlog
 
 from configs.loader import GatewayConfig
-from gateway.fix_news import held_news
+from gateway.fix.news import held_news
 from gateway.metrics import GatewayMetrics
 from gateway.sequencer import Cause, Held, Silence
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from gateway.readings import Readings
+from gateway.drop_copy.readings import Readings
 from gateway.sent_marks import SentMark
 from sessions.port import Engine
 

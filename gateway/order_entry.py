@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from configs.limits import ThrottleLines
-from gateway.fix_inbound import Inbound, RequestContext, throttled
+from gateway.fix.inbound import Inbound, RequestContext, throttled
 from gateway.metrics import GatewayMetrics
 from gateway.sequencer import Sequencer
 from gateway.session_progress import SessionProgress

@@ -20,7 +20,7 @@ import structlog
 
 from bus.streams import LogState
 from bus.subjects import exec_stream
-from gateway.report_fields import POSS_RESEND, possible_resend
+from gateway.fix.report_fields import POSS_RESEND, possible_resend
 from sessions.port import Engine
 from venue import durable_file
 
@@ -37,7 +37,7 @@ class SentMark(msgspec.Struct, frozen=True, omit_defaults=True):
     positions: list[int]
     """By shard: the last EXEC record of which every answer for this session is stored."""
     read_positions: list[int] = []
-    """Of a drop copy, by shard: its client has surely read everything up to this EXEC record (`readings`)."""
+    """Of a drop copy, by shard: its client has surely read everything up to this EXEC record (`drop_copy.readings`)."""
     doubtful_positions: list[int] = []
     """Of a drop copy, by shard: up to here it may have read what it gets since its numbers began anew."""
 

@@ -20,22 +20,22 @@ from bus.places import Teller, gateway_reader
 from bus.streams import check_units, ensure_shard
 from configs.loader import Venue
 from gateway import definitions
-from gateway.drop_copy import DropCopies
-from gateway.drop_copy_desk import DropCopyDesk
+from gateway.drop_copy.copies import DropCopies
+from gateway.drop_copy.desk import DropCopyDesk
+from gateway.drop_copy.replay import Replayer
+from gateway.drop_copy.trade_capture import TradeCapture
+from gateway.drop_copy.trading_days import TradingDays
 from gateway.executions import Executions
-from gateway.fix_inbound import Inbound
-from gateway.fix_outbound import Reports
+from gateway.fix.inbound import Inbound
+from gateway.fix.outbound import Reports
 from gateway.log_places import LogPlaces
 from gateway.log_watch import LogWatch
 from gateway.metrics import GatewayMetrics
 from gateway.moves import SessionMoves
 from gateway.order_entry import OrderEntry
 from gateway.reload import Reload, resume
-from gateway.replay import Replayer
 from gateway.sent_marks import next_boot, path_of
 from gateway.sequencer import Sequencer
-from gateway.trade_capture import TradeCapture
-from gateway.trading_days import TradingDays
 from marketdata.client import BookReader
 from marketdata.fix.feed import FixFeed
 from marketdata.metrics import FeedMetrics

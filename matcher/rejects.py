@@ -5,8 +5,8 @@ Two faults at once give the reason that stands first. The gateway checks down to
 and what would harm its books the engine checks again, whatever is in the log: UNKNOWN_SYMBOL, UNSUPPORTED_ORD_TYPE,
 UNSUPPORTED_TIME_IN_FORCE, CONTRADICTORY_INSTRUCTIONS, INVALID_QTY, INVALID_PRICE, INVALID_STOP_PRICE, INVALID_EXPIRY
 and PRICE_OFF_TICK. The last two are for the operator's own commands.
-The name is the venue's own stable code: it begins Text(58) of the answer, and labels the metric. `gateway/reports.py`
-maps each name, once, to OrdRejReason(103), CxlRejReason(102) or BusinessRejectReason(380).
+The name is the venue's own stable code: it begins Text(58) of the answer, and labels the metric.
+`gateway/fix/dialects.py` maps each name, once, to OrdRejReason(103), CxlRejReason(102) or BusinessRejectReason(380).
 """
 
 from enum import StrEnum

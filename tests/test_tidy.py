@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("bus", "configs", "gateway", "ledger", "marketdata", "matcher", "sessions", "simulators", "venue")
+PACKAGES = ("bus", "configs", "gateway", "marketdata", "matcher", "sessions", "simulators", "venue")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 PYTHON_FILES = sorted([*SOURCES, *(ROOT / "tests").rglob("*.py")])
 
@@ -26,8 +26,8 @@ PURE = {
     "matcher": tuple(str(path.relative_to(ROOT / "matcher").with_suffix("")) for path in PURE_MATCHER),
     "bus": ("subjects", "records"),
     "gateway": (
-        *("fix_fields", "fix_inbound", "fix_outbound", "reports"),
-        *("drop_copy", "fix_replay", "fix_trade_capture", "replay_spans"),
+        *(f"fix/{path.stem}" for path in (ROOT / "gateway/fix").glob("*.py")),
+        *(f"drop_copy/{name}" for name in ("copies", "replay_messages", "trade_messages", "spans")),
     ),
     "marketdata": (
         *("book", "replica", "messages", "snapshots", "statistics", "history", "candles"),
@@ -55,7 +55,6 @@ MAY_IMPORT = {
         *VOCABULARY,
     },
     "marketdata": {"marketdata", "sessions", "bus", "configs", "venue", *VOCABULARY},
-    "ledger": {"ledger", "sessions", "bus", "configs", "venue", *VOCABULARY},
     "venue": {"venue", "configs", "bus", "matcher.process.status", "matcher.process.leadership", *VOCABULARY},
     "simulators": {*PACKAGES},
 }

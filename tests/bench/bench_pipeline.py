@@ -21,7 +21,7 @@ import uvloop
 
 from bus.connection import Bus
 from gateway.executions import Executions
-from gateway.fix_outbound import Reports
+from gateway.fix.outbound import Reports
 from gateway.metrics import GatewayMetrics
 from gateway.sequencer import Sequencer
 from gateway.session_progress import SessionProgress

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gateway.replay import Job, Outcome
+from gateway.drop_copy.replay import Job, Outcome
 from matcher.events import Event, GatewayAdmitted, InstrumentDefined
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from configs.loader import Venue
-from gateway.drop_copy import DropCopies
-from gateway.drop_copy_desk import DropCopyDesk
-from gateway.fix_outbound import Reports
-from gateway.trade_capture import TradeCapture
-from gateway.trading_days import TradingDays
+from gateway.drop_copy.copies import DropCopies
+from gateway.drop_copy.desk import DropCopyDesk
+from gateway.drop_copy.trade_capture import TradeCapture
+from gateway.drop_copy.trading_days import TradingDays
+from gateway.fix.outbound import Reports
 from matcher.events import Event
 from sessions.accounts import Account
 from sessions.fix_text import SOH

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from gateway.drop_copy import DropCopies, Owner, inserted
-from gateway.fix_outbound import Reports
+from gateway.drop_copy.copies import DropCopies, Owner, inserted
+from gateway.fix.outbound import Reports
 from matcher.events import (
     CancelRejected,
     Event,

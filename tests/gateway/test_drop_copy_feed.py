@@ -16,11 +16,11 @@ from bus.records import encode_exec
 from bus.streams import LogState, ensure_shard, log_state
 from bus.subjects import exec_subject
 from gateway import catch_up, sent_marks
-from gateway.drop_copy import DropCopies
+from gateway.drop_copy.copies import DropCopies
+from gateway.drop_copy.readings import PATIENCE_LOOKS, Readings
 from gateway.executions import Executions
-from gateway.fix_outbound import Reports
+from gateway.fix.outbound import Reports
 from gateway.metrics import GatewayMetrics
-from gateway.readings import PATIENCE_LOOKS, Readings
 from gateway.sent_marks import SentMark
 from matcher.events import GatewayAdmitted, OrderAccepted
 from matcher.instruments import Increment, Instrument

@@ -18,7 +18,7 @@ from bus.streams import ensure_shard, last_seq, trim
 from bus.subjects import exec_stream, exec_subject
 from gateway import sent_marks
 from gateway.executions import Executions, ExecutionsBroken
-from gateway.fix_outbound import Reports
+from gateway.fix.outbound import Reports
 from gateway.metrics import GatewayMetrics
 from gateway.sent_marks import SentMark
 from matcher.events import Event, GatewayAdmitted, InstrumentDefined, OrderAccepted, SessionMark

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.fix_fields import ECHO_CHARS_MAX
-from gateway.fix_inbound import Inbound, RequestContext
+from gateway.fix.fields import ECHO_CHARS_MAX
+from gateway.fix.inbound import Inbound, RequestContext
 from matcher.commands import (
     CancelOrder,
     ClientRequest,

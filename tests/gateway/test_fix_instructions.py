@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.fix_inbound import Inbound, RequestContext
+from gateway.fix.inbound import Inbound, RequestContext
 from matcher.commands import NewOrder, RefusedRequest, ReplaceOrder
 from matcher.instructions import Instructions
 from matcher.instruments import Increment, Instrument

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.fix_inbound import Inbound, RequestContext
-from gateway.fix_quotes import QUOTE_ENTRIES_MAX
+from gateway.fix.inbound import Inbound, RequestContext
+from gateway.fix.quotes import QUOTE_ENTRIES_MAX
 from matcher.commands import (
     ClientRequest,
     Command,

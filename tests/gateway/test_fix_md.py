@@ -12,22 +12,22 @@ import quickfix
 import gateway
 from configs.limits import ThrottleLines
 from configs.loader import ONE_MACHINE, VenueConfig, load
-from gateway.fix_fields import HARMLESS_TAGS, HARMLESS_VALUES, HEADER_TAGS, USED_TAGS
-from gateway.fix_inbound import Inbound, RequestContext, throttled
-from gateway.fix_instructions import INSTRUCTION_TAGS
-from gateway.fix_lists import LIST_TAGS
-from gateway.fix_mass_requests import MASS_CANCEL_TAGS, MASS_STATUS_TAGS
-from gateway.fix_news import held_news
-from gateway.fix_outbound import Reports
-from gateway.fix_quotes import QUOTE_ENTRIES_MAX, QUOTE_TAGS
-from gateway.fix_replay import REPLAY_TAGS
-from gateway.fix_trade_capture import TRADE_REQUEST_TAGS
+from gateway.drop_copy.replay import REPORTS_MAX, WAITING_MAX
+from gateway.drop_copy.replay_messages import REPLAY_TAGS
+from gateway.drop_copy.trade_capture import SUBSCRIPTIONS_MAX
+from gateway.drop_copy.trade_messages import TRADE_REQUEST_TAGS
+from gateway.fix.dialects import FIX42, FIX44, FIX50SP2
+from gateway.fix.fields import HARMLESS_TAGS, HARMLESS_VALUES, HEADER_TAGS, USED_TAGS
+from gateway.fix.inbound import Inbound, RequestContext, throttled
+from gateway.fix.instructions import INSTRUCTION_TAGS
+from gateway.fix.lists import LIST_TAGS
+from gateway.fix.mass_requests import MASS_CANCEL_TAGS, MASS_STATUS_TAGS
+from gateway.fix.news import held_news
+from gateway.fix.outbound import Reports
+from gateway.fix.quotes import QUOTE_ENTRIES_MAX, QUOTE_TAGS
 from gateway.late_requests import LateRequests
-from gateway.replay import REPORTS_MAX, WAITING_MAX
-from gateway.reports import FIX42, FIX44, FIX50SP2
 from gateway.sequencer import Cause, Held
 from gateway.throttle import Throttle, Verdict
-from gateway.trade_capture import SUBSCRIPTIONS_MAX
 from matcher.commands import Command
 from matcher.engine.engine import Engine
 from matcher.instruments import Instrument

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.fix_inbound import Inbound, RequestContext, refused
-from gateway.fix_outbound import ReportError, Reports
-from gateway.reports import REJECT_CODES
+from gateway.fix.dialects import REJECT_CODES
+from gateway.fix.inbound import Inbound, RequestContext, refused
+from gateway.fix.outbound import ReportError, Reports
 from matcher.commands import RefusedRequest
 from matcher.events import (
     CancelRejected,

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import quickfix
 
-from gateway.fix_outbound import Reports
+from gateway.fix.outbound import Reports
 from matcher.events import (
     Event,
     InstrumentDefined,

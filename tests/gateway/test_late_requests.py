@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.fix_outbound import Reports
+from gateway.fix.outbound import Reports
 from gateway.late_requests import LateRequests
 from matcher.commands import (
     CancelOrder,

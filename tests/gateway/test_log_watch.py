@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from configs.loader import GatewayConfig
-from gateway.fix_news import held_news
+from gateway.fix.news import held_news
 from gateway.log_watch import LATE_LOOK_S, LOOK_INTERVAL_S, LogWatch
 from gateway.metrics import GatewayMetrics
 from gateway.sequencer import Cause, Held, Silence

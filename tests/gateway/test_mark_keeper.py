@@ -2,8 +2,8 @@
 
 import threading
 
+from gateway.drop_copy.readings import Readings
 from gateway.mark_keeper import MarkKeeper
-from gateway.readings import Readings
 from gateway.sent_marks import SentMark
 from tests.gateway.memory_engine import MemoryEngine
 

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from configs.limits import ThrottleLines
 from configs.loader import ONE_MACHINE, load
-from gateway.fix_inbound import Inbound
+from gateway.fix.inbound import Inbound
 from gateway.metrics import GatewayMetrics
 from gateway.order_entry import OrderEntry
 from gateway.sequencer import Sequencer

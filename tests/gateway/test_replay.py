@@ -10,9 +10,9 @@ from bus.connection import Bus
 from bus.records import encode_exec
 from bus.streams import ensure_shard, last_seq, trim
 from bus.subjects import exec_stream, exec_subject
-from gateway import replay
-from gateway.replay import WAITING_MAX, Outcome, Replayer
-from gateway.replay_spans import Span
+from gateway.drop_copy import replay
+from gateway.drop_copy.replay import WAITING_MAX, Outcome, Replayer
+from gateway.drop_copy.spans import Span
 from matcher.events import Event, OrderAccepted, PrivateEvent
 from matcher.orders import OrderState
 from tests.jetstream import LOG_BYTES_MAX, store

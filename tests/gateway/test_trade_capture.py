@@ -3,12 +3,12 @@
 import pytest
 
 from configs.loader import FirmConfig, SessionConfig, Venue, VenueConfig
-from gateway.drop_copy import DropCopies
-from gateway.fix_outbound import Reports
-from gateway.replay import Job, Outcome
-from gateway.replay_spans import Span
-from gateway.trade_capture import TradeCapture
-from gateway.trading_days import TradingDays
+from gateway.drop_copy.copies import DropCopies
+from gateway.drop_copy.replay import Job, Outcome
+from gateway.drop_copy.spans import Span
+from gateway.drop_copy.trade_capture import TradeCapture
+from gateway.drop_copy.trading_days import TradingDays
+from gateway.fix.outbound import Reports
 from matcher.events import Event, OrderFilled
 from matcher.instruments import Increment, Instrument
 from matcher.orders import OrderState

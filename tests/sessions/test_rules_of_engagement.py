@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import quickfix as fix
 
-from gateway.fix_fields import HARMLESS_TAGS, HEADER_TAGS, USED_TAGS
-from gateway.fix_instructions import INSTRUCTION_TAGS
-from gateway.fix_lists import HARMLESS_LIST_TAGS, LIST_TAGS
-from gateway.fix_mass_requests import MASS_CANCEL_TAGS, MASS_STATUS_TAGS
-from gateway.fix_quotes import HARMLESS_QUOTE_TAGS, QUOTE_TAGS
+from gateway.fix.fields import HARMLESS_TAGS, HEADER_TAGS, USED_TAGS
+from gateway.fix.instructions import INSTRUCTION_TAGS
+from gateway.fix.lists import HARMLESS_LIST_TAGS, LIST_TAGS
+from gateway.fix.mass_requests import MASS_CANCEL_TAGS, MASS_STATUS_TAGS
+from gateway.fix.quotes import HARMLESS_QUOTE_TAGS, QUOTE_TAGS
 from sessions.dictionary import xml_reader
 from sessions.dictionary.dictionary import Dictionary
 from sessions.dictionary.rules_of_engagement import DIRECTORY, VERSIONS, render

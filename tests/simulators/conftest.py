@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from configs.loader import ONE_MACHINE, Venue, load
-from gateway.fix_inbound import Inbound, RequestContext
-from gateway.fix_outbound import Reports
+from gateway.fix.inbound import Inbound, RequestContext
+from gateway.fix.outbound import Reports
 from matcher.engine.engine import Engine
 from matcher.instructions import ALLOW_SELF_MATCH
 from matcher.operator_commands import Limits, SetLimits

@@ -7,7 +7,8 @@ Each is one shard's: it says which one where the request went to all.
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.report_fields import (
+from gateway.fix.dialects import QUOTE_REJECT_REASONS, Dialect
+from gateway.fix.report_fields import (
     NONE,
     Texts,
     dialect_of,
@@ -17,7 +18,6 @@ from gateway.report_fields import (
     refusal_text,
     transact_time,
 )
-from gateway.reports import QUOTE_REJECT_REASONS, Dialect
 from matcher.events import (
     LeggedOrder,
     ListStatusReported,

@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from gateway.fix_fields import HEADER_TAGS, quoted, tag_number
-from gateway.replay_spans import Span
-from gateway.report_fields import NONE, field, report_text
+from gateway.drop_copy.spans import Span
+from gateway.fix.fields import HEADER_TAGS, quoted, tag_number
+from gateway.fix.report_fields import NONE, field, report_text
 from sessions.fix_text import split_group
 from sessions.native.messages import read_number, read_timestamp
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.fix_fields import (
+from gateway.fix.fields import (
     HARMLESS_TAGS,
     HEADER_TAGS,
     Decimals,

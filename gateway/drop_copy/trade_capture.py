@@ -9,8 +9,10 @@ and knows what it has by TradeReportID(571).
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from gateway.drop_copy import DropCopies, Owner
-from gateway.fix_trade_capture import (
+from gateway.drop_copy.copies import DropCopies, Owner
+from gateway.drop_copy.replay import REPORTS_MAX, WAITING_MAX, Outcome, Replayer
+from gateway.drop_copy.spans import Span
+from gateway.drop_copy.trade_messages import (
     ACCEPTED,
     COMPLETED,
     OTHER,
@@ -27,10 +29,8 @@ from gateway.fix_trade_capture import (
     trade_capture_report,
     trade_request_ack,
 )
-from gateway.replay import REPORTS_MAX, WAITING_MAX, Outcome, Replayer
-from gateway.replay_spans import Span
-from gateway.report_fields import TextsBySymbol
-from gateway.trading_days import TradingDays
+from gateway.drop_copy.trading_days import TradingDays
+from gateway.fix.report_fields import TextsBySymbol
 from matcher.events import Event, OrderFilled, TradeBusted, TradeCorrected
 from matcher.instruments import Instrument
 

@@ -1,6 +1,6 @@
 """
 The fields of reports: ids, times and decimals as text, and bodies put together. What versions call differently is in
-`reports`.
+`dialects`.
 
 A body is `35=8|...` with SOH for |, its fields in rising order of their tags; an optional field comes ready with its
 tag and SOH, or is empty. Pure.
@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.fix_fields import ECHO_CHARS_MAX, printable, remember
-from gateway.reports import DIALECTS, Dialect
+from gateway.fix.dialects import DIALECTS, Dialect
+from gateway.fix.fields import ECHO_CHARS_MAX, printable, remember
 from matcher.events import PrivateEvent
 from matcher.instruments import Instrument
 from matcher.orders import OrderState

@@ -10,9 +10,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from gateway.drop_copy import Owner, parties
-from gateway.fix_fields import HEADER_TAGS, printable, quoted, tag_number
-from gateway.report_fields import (
+from gateway.drop_copy.copies import Owner, parties
+from gateway.fix.fields import HEADER_TAGS, printable, quoted, tag_number
+from gateway.fix.report_fields import (
     NO_SYMBOL,
     NONE,
     TextsBySymbol,

@@ -7,7 +7,7 @@ One that names no symbol is for every shard: its command has no symbol, and the 
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from gateway.fix_fields import (
+from gateway.fix.fields import (
     HARMLESS_TAGS,
     HEADER_TAGS,
     RequestContext,

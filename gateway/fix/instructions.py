@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Final, NamedTuple, TypeVar, get_args
 
-from gateway.fix_fields import (
+from gateway.fix.fields import (
     ACCEPTED_TAGS,
     Decimals,
     FieldRefused,
@@ -22,7 +22,7 @@ from gateway.fix_fields import (
     read_ticks,
     unsupported,
 )
-from gateway.fix_words import (
+from gateway.fix.words import (
     ALL_OR_NONE,
     CANCEL_ON_HALT,
     EXEC_INST_OF_PEG,

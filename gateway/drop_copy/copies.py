@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from gateway.fix_outbound import Report, Reports
-from gateway.report_fields import dialect_of
+from gateway.fix.outbound import Report, Reports
+from gateway.fix.report_fields import dialect_of
 from matcher.events import (
     Event,
     OrderAccepted,

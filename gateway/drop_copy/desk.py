@@ -12,8 +12,9 @@ from typing import Final
 
 import structlog
 
-from gateway.drop_copy import DropCopies
-from gateway.fix_replay import (
+from gateway.drop_copy.copies import DropCopies
+from gateway.drop_copy.replay import REPORTS_MAX, WAITING_MAX, Outcome, Replayer
+from gateway.drop_copy.replay_messages import (
     LAST_INPUTS,
     NOT_AVAILABLE,
     ReplayRefused,
@@ -24,10 +25,9 @@ from gateway.fix_replay import (
     replay_report,
     request_id,
 )
-from gateway.replay import REPORTS_MAX, WAITING_MAX, Outcome, Replayer
-from gateway.replay_spans import Span
-from gateway.report_fields import NONE, dialect_of, field, possible_resend, refusal_text, report_text
-from gateway.trade_capture import TradeCapture
+from gateway.drop_copy.spans import Span
+from gateway.drop_copy.trade_capture import TradeCapture
+from gateway.fix.report_fields import NONE, dialect_of, field, possible_resend, refusal_text, report_text
 from matcher.events import Event
 from matcher.instruments import Instrument
 from matcher.rejects import RejectReason

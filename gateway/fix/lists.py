@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from gateway.fix_fields import (
+from gateway.fix.fields import (
     HEADER_TAGS,
     FieldRefused,
     RequestContext,
@@ -17,7 +17,7 @@ from gateway.fix_fields import (
     read_side,
     unsupported,
 )
-from gateway.fix_instructions import read_terms
+from gateway.fix.instructions import read_terms
 from matcher.commands import ListedOrder, NewOrderList
 from sessions.fix_text import split_group
 

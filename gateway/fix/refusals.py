@@ -4,7 +4,8 @@ Refusals of orders as FIX: ExecutionReport(8) about no order, OrderCancelReject(
 They echo what the client sent as far as FIX allows those values: the client's own engine would refuse them otherwise.
 """
 
-from gateway.report_fields import (
+from gateway.fix.dialects import Dialect
+from gateway.fix.report_fields import (
     NO_SYMBOL,
     NONE,
     UNDISCLOSED_SIDE,
@@ -17,7 +18,6 @@ from gateway.report_fields import (
     refusal_text,
     transact_time,
 )
-from gateway.reports import Dialect
 from matcher.events import CancelRejected, OrderStatusReported, PrivateEvent, RequestRefused
 from matcher.orders import REJECTED
 from matcher.rejects import RejectReason

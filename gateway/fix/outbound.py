@@ -3,14 +3,15 @@ Events to FIX reports, as `FIX.md` states them: who gets which message, and Exec
 
 A body is a function of the event, its shard and the session's FIX version alone: a gateway that starts again renders
 the same text, and sees by comparison what it had already sent. Body fields stand in rising order of their tags.
-Refusals are written by `fix_refusals`, answers about many orders by `fix_group_reports`, and what only few orders have
-by `fix_special_orders`.
+Refusals are written by `refusals`, answers about many orders by `group_reports`, and what only few orders have
+by `special_orders`.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final, assert_never
 
-from gateway.fix_group_reports import (
+from gateway.fix.dialects import Dialect
+from gateway.fix.group_reports import (
     list_status,
     mass_cancel_report,
     mass_quote_acknowledgement,
@@ -19,7 +20,7 @@ from gateway.fix_group_reports import (
     refused_mass_cancel,
     refused_quote,
 )
-from gateway.fix_refusals import (
+from gateway.fix.refusals import (
     business_message_reject,
     cancel_rejected,
     exec_trans_type,
@@ -29,8 +30,7 @@ from gateway.fix_refusals import (
     refused_order,
     unknown_order,
 )
-from gateway.fix_special_orders import with_instructions
-from gateway.report_fields import (
+from gateway.fix.report_fields import (
     ReportError,
     TextsBySymbol,
     dialect_of,
@@ -41,7 +41,7 @@ from gateway.report_fields import (
     transact_time,
     with_fields,
 )
-from gateway.reports import Dialect
+from gateway.fix.special_orders import with_instructions
 from matcher.events import (
     CancelRejected,
     Event,

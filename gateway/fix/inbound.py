@@ -2,9 +2,9 @@
 FIX requests to commands, in FIX 4.2, 4.4 and 5.0SP2, as `FIX.md` states them.
 
 Every request gives exactly one command. A faulty one gives a `RefusedRequest` with the first fault in the order of
-`RejectReason`; nothing that a client can write raises. The order of the checks is here, each check in `fix_fields`.
-What only few orders say is read by `fix_instructions`, requests of more than one order by `fix_lists`, `fix_quotes` and
-`fix_mass_requests`.
+`RejectReason`; nothing that a client can write raises. The order of the checks is here, each check in `fields`.
+What only few orders say is read by `instructions`, requests of more than one order by `lists`, `quotes` and
+`mass_requests`.
 
 Pure: the caller says when the request came and who sent it.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gateway.fix_fields import (
+from gateway.fix.fields import (
     ACCEPTED_TAGS,
     ECHO_CHARS_MAX,
     PLAIN_ORD_TYPES,
@@ -35,10 +35,10 @@ from gateway.fix_fields import (
     read_side,
     tag_number,
 )
-from gateway.fix_instructions import read_terms
-from gateway.fix_lists import read_order_list
-from gateway.fix_mass_requests import read_mass_cancel, read_mass_status_request
-from gateway.fix_quotes import read_mass_quote, read_quote_cancel
+from gateway.fix.instructions import read_terms
+from gateway.fix.lists import read_order_list
+from gateway.fix.mass_requests import read_mass_cancel, read_mass_status_request
+from gateway.fix.quotes import read_mass_quote, read_quote_cancel
 from matcher.commands import (
     CancelOrder,
     ClientRequest,

@@ -2,7 +2,7 @@
 The fields of a FIX request, one by one: which tags may be there, and each value read or refused.
 
 A tag is used, known to be harmless, or refused: an instruction that this venue does not carry out is never silently
-dropped. A check that fails raises `FieldRefused`, which `fix_inbound` turns into the request's answer. Pure.
+dropped. A check that fails raises `FieldRefused`, which `inbound` turns into the request's answer. Pure.
 """
 
 import re
@@ -53,7 +53,7 @@ PLAIN_TIMES_IN_FORCE: Final[Mapping[str, TimeInForce]] = {
 }
 PLAIN_RESTING_ORD_TYPES: Final[Mapping[str, OrdType]] = {LIMIT: LIMIT}
 PLAIN_RESTING_TIMES: Final[Mapping[str, TimeInForce]] = {DAY: DAY, GOOD_TILL_CANCEL: GOOD_TILL_CANCEL}
-"""What an order may say that has no special instruction at all: nearly every order. Others go by `fix_instructions`."""
+"""What an order may say that has no special instruction at all: nearly every order. Others go by `instructions`."""
 
 _TAG_NAMES: Final = {
     "11": "ClOrdID",
@@ -81,7 +81,7 @@ _REQUIRED_TAGS: Final = {
     "F": ("11", "41", "54", "55"),
     "G": ("11", "38", "40", "41", "54", "55"),
     "H": ("11", "54", "55"),
-    "E": ("11", "38", "40", "54", "55"),  # of each of its orders; what the list itself needs says `fix_lists`
+    "E": ("11", "38", "40", "54", "55"),  # of each of its orders; what the list itself needs says `lists`
 }
 _ORDER_MSG_TYPES: Final = ("D", "G", "E")
 

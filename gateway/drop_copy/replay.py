@@ -19,9 +19,9 @@ from bus.reader import LogGap, LogMessage, LogReader
 from bus.records import RecordError, decode_events, decode_exec
 from bus.streams import LogState, log_state
 from bus.subjects import exec_stream
-from gateway.exec_index import first_of_input, first_where, read_exec
-from gateway.replay_spans import Span
-from gateway.report_fields import ReportError
+from gateway.drop_copy.exec_index import first_of_input, first_where, read_exec
+from gateway.drop_copy.spans import Span
+from gateway.fix.report_fields import ReportError
 from matcher.events import Event, GatewayAdmitted, InstrumentDefined
 
 log = structlog.get_logger()

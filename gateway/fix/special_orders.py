@@ -5,7 +5,9 @@ Each version says it in its own words where it has them; what it lacks comes wit
 client that used that tag gets it back (`FIX.md`, "Versions").
 """
 
-from gateway.fix_words import (
+from gateway.fix.dialects import Dialect
+from gateway.fix.report_fields import Texts, with_fields
+from gateway.fix.words import (
     CANCEL_ON_HALT,
     EXEC_INST_OF_PEG,
     MARKET_IF_TOUCHED,
@@ -13,8 +15,6 @@ from gateway.fix_words import (
     TRAILING_STOP_PEG,
     TRAILS,
 )
-from gateway.report_fields import Texts, with_fields
-from gateway.reports import Dialect
 from matcher.contradictions import WAITING
 from matcher.instructions import (
     AWAITS_REFERENCE,
