@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -126,13 +126,36 @@ async def _set_phase(order: _Order, phase: Phase, done: str) -> AsyncIterator[Li
     auction_s, random_end_s = getattr(options, "auction", 0), getattr(options, "random_end", 0)
     if random_end_s and not auction_s:
         raise OperatorError("--random-end goes with --auction only; say how long the auction takes")
-    for symbol in options.symbols:
-        traded = await order.desk.find(symbol)
+    if bool(options.symbols) == options.all:
+        raise OperatorError("name the symbols, or give --all for every one that is traded here")
+
+    async def begin(symbol: str, shard: int) -> Line:
         head = order.head(symbol)
         ends_ns = head[1] + auction_s * _SECOND_NS if auction_s else 0
         seed = secrets.randbits(_SEED_BITS) if random_end_s else 0
         command = SetPhase(*head, phase, ends_ns, random_end_s * _SECOND_NS, seed, options.text)
-        yield await order.give(symbol, traded.shard, command, done)
+        return await order.give(symbol, shard, command, done)
+
+    for symbol in options.symbols:
+        yield await begin(symbol, (await order.desk.find(symbol)).shard)
+    if options.all:
+        shards = range(order.venue.config.shards)
+        for lines in await asyncio.gather(*(_on_all(order.desk, shard, begin) for shard in shards)):
+            for line in lines:
+                yield line
+
+
+async def _on_all(desk: OperatorDesk, shard: int, begin: Callable[[str, int], Awaitable[Line]]) -> list[Line]:
+    """Of one shard; one that does not answer holds up no other."""
+    lines: list[Line] = []
+    symbols = await desk.symbols(shard)
+    for place, symbol in enumerate(symbols):
+        try:
+            lines.append(await begin(symbol, shard))
+        except OperatorError as error:
+            lines.append((False, f"{symbol}: {error}; {len(symbols) - place - 1} more of shard {shard} were not asked"))
+            break
+    return lines
 
 
 async def _reference_price(order: _Order) -> AsyncIterator[Line]:

@@ -42,17 +42,16 @@ def operator_parser() -> argparse.ArgumentParser:
 
 def _add_phases(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     halt = actions.add_parser("halt", help="stop trading until `resume`")
-    halt.add_argument("symbols", nargs="+", metavar="SYMBOL")
     resume = actions.add_parser("resume", help="end a halt: go where the schedule is by now")
-    resume.add_argument("symbols", nargs="+", metavar="SYMBOL")
     resume.add_argument("--auction", type=_seconds, default=0, metavar="SECONDS", help="through an auction this long")
     phase = actions.add_parser("phase", help="begin another phase, until the schedule's next one")
     phase.add_argument("phase", choices=list(PHASES), metavar="PHASE", help=", ".join(PHASES))
-    phase.add_argument("symbols", nargs="+", metavar="SYMBOL")
     phase.add_argument("--auction", type=_seconds, default=0, metavar="SECONDS", help="how long the auction takes")
     for each in (resume, phase):
         each.add_argument("--random-end", type=_seconds, default=0, metavar="SECONDS", help="how much longer, at most")
     for each in (halt, resume, phase):
+        each.add_argument("symbols", nargs="*", metavar="SYMBOL")
+        each.add_argument("--all", action="store_true", help="every symbol that is traded here")
         each.add_argument("--text", type=_text, default="", help="why, for those who trade")
 
 

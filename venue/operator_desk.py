@@ -75,6 +75,15 @@ class OperatorDesk:
                     raise OperatorError(f"{ord_stream(shard)} does not know the units of {symbol}: {error}") from error
         raise OperatorError(f"{symbol!r} is not traded here; `./outcry operator status` lists what is")
 
+    async def symbols(self, shard: int) -> list[str]:
+        """
+        All that is traded on a shard, as its log knows it.
+
+        Raises:
+            OperatorError: JetStream does not answer.
+        """
+        return sorted(await self._units(shard))
+
     async def note_units(self, units: Sequence[Mapping[str, str]]) -> None:
         """
         See that the symbols that are to be defined have these units for ever, and are on these shards.

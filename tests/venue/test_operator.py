@@ -295,6 +295,21 @@ async def test_a_definition_that_cannot_be_is_refused(
     assert fault in complained
 
 
+async def test_all_symbols_at_once(house: House) -> None:
+    status, said, complained = await house.operator("halt", "--all")
+    assert (status, complained) == (0, "")
+    assert sorted(said.splitlines()) == sorted(f"{symbol}: halted" for symbol in house.venue.instruments)
+    for matcher in house.matchers:
+        assert {matcher.engine.phase_of(symbol)[0] for symbol in matcher.engine.instruments} == {HALT}
+    assert (await house.operator("resume", "--all"))[0] == 0
+
+
+@pytest.mark.parametrize("arguments", [("halt",), ("halt", "TEST1", "--all")])
+async def test_symbols_or_all_and_not_both(house: House, arguments: tuple[str, ...]) -> None:
+    refused = "outcry operator: name the symbols, or give --all for every one that is traded here\n"
+    assert await house.operator(*arguments) == (1, "", refused)
+
+
 async def test_status_says_how_things_stand(house: House) -> None:
     await house.trade("TEST1")
     await house.operator("halt", "TEST2")
@@ -325,6 +340,20 @@ async def test_without_a_matcher_the_answer_is_waited_for_and_then_a_sentence(
     assert len(await house.ordered()) == 1  # and a matcher that comes does it
     status, _, complained = await house.operator("--patience", "0.5", "status")
     assert (status, complained.count("no matcher of shard 0 answers")) == (1, 1)
+
+
+async def test_a_shard_that_does_not_answer_holds_up_no_other(bus: Bus, server: Server, tmp_path: Path) -> None:
+    house = House(bus, server.url, tmp_path)
+    await house.start()
+    stop = asyncio.Event()
+    answering = asyncio.create_task(house.matchers[1].run(stop))
+    on = [sorted(each.symbol for each in house.venue.instruments.values() if each.shard == k) for k in range(2)]
+    status, said, complained = await house.operator("--patience", "0.5", "halt", "--all")
+    assert (status, said.splitlines()) == (1, [f"{symbol}: halted" for symbol in on[1]])
+    assert complained.startswith(f"{on[0][0]}: no matcher of shard 0 answered within 0.5 s")
+    assert complained.endswith(f"; {len(on[0]) - 1} more of shard 0 were not asked\n")
+    stop.set()
+    await answering
 
 
 async def test_where_no_venue_has_run_there_is_a_sentence(server: Server, tmp_path: Path) -> None:
