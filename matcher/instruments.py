@@ -6,6 +6,7 @@ integer arithmetic only; no float is involved anywhere.
 """
 
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -83,6 +84,7 @@ class Increment(msgspec.Struct, frozen=True, array_like=True):
         return _decimal_text(self.units, self.places)
 
 
+@lru_cache(maxsize=65_536)  # the same prices and quantities come again and again, in reports and in market data
 def _decimal_text(units: int, places: int) -> str:
     if not places:
         return str(units)
