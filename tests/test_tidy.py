@@ -27,7 +27,10 @@ PURE = {
     "bus": ("subjects", "records"),
     "gateway": (
         *(f"fix/{path.stem}" for path in (ROOT / "gateway/fix").glob("*.py")),
-        *(f"drop_copy/{name}" for name in ("copies", "replay_messages", "trade_messages", "spans")),
+        *(
+            f"drop_copy/{name}"
+            for name in ("copies", "replay_messages", "spans", "trade_messages", "trade_day", "trade_csv")
+        ),
     ),
     "marketdata": (
         *("book", "replica", "messages", "snapshots", "statistics", "history", "candles"),
@@ -51,7 +54,7 @@ MAY_IMPORT = {
     "sessions": {"sessions", "bus", "configs", "venue", *VOCABULARY},
     "gateway": {
         *("gateway", "marketdata", "sessions", "bus", "configs", "venue"),
-        *("matcher.contradictions", "matcher.process.status"),
+        *("matcher.contradictions", "matcher.process.status", "matcher.schedule"),
         *VOCABULARY,
     },
     "marketdata": {"marketdata", "sessions", "bus", "configs", "venue", *VOCABULARY},

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "operator": _Command("venue.operator", "orders to a running venue: halt, resume, limits, busts, new instruments"),
     "handover": _Command("venue.handover", "have a standby lead a shard, without waiting for a time-out"),
     "replay-log": _Command("matcher.process.replay_log", "rebuild a venue's shards from their logs alone, and compare"),
+    "trade-file": _Command("gateway.drop_copy.trade_file", "all trades of a trading day as CSV, with totals"),
     "replay": _Command("simulators.replay", "play recorded order flow into a venue"),
     "torture": _Command("simulators.torture.command", "hurt a venue under load, and check every promise from outside"),
     "bench": _Command("simulators.bench", "measure a venue under load"),

@@ -23,13 +23,12 @@ from gateway.drop_copy.trade_messages import (
     TradeEvent,
     TradeRequest,
     TradeRequestRefused,
-    midnight_ns,
     read_trade_request,
     request_id,
     trade_capture_report,
     trade_request_ack,
 )
-from gateway.drop_copy.trading_days import TradingDays
+from gateway.drop_copy.trading_days import TradingDays, midnight_ns
 from gateway.fix.report_fields import TextsBySymbol
 from matcher.events import Event, OrderFilled, TradeBusted, TradeCorrected
 from matcher.instruments import Instrument

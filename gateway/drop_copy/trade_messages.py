@@ -179,13 +179,6 @@ def _check_values(fields: Mapping[str, str], is_traded: Callable[[str], bool], m
         raise TradeRequestRefused(OTHER, f"Side(54) {quoted(side)} is not taken here; send 1 (buy), 2 (sell) or none")
 
 
-def midnight_ns(date: str) -> int:
-    """The beginning of a day in UTC, which is one: `YYYYMMDD`."""
-    time_ns = read_timestamp(f"{date}-00:00:00")
-    assert time_ns is not None, date
-    return time_ns
-
-
 def _dates(fields: list[tuple[str, str]]) -> tuple[str, ...]:
     dates = tuple(value for tag, value in fields if tag == "75")
     if any(len(date) != _DATE_CHARS or read_timestamp(f"{date}-00:00:00") is None for date in dates):
