@@ -8,7 +8,8 @@ from bus.connection import Bus, BusError, NobodyThere
 from bus.subjects import handover_subject
 from configs.loader import ConfigError
 from matcher.process.leadership import HandedOver, decode_handed_over
-from venue.process import EX_CONFIG, EX_TEMPFAIL, argument_parser, load_venue
+from venue import running
+from venue.process import EX_CONFIG, EX_TEMPFAIL, load_venue
 
 PATIENCE_S = 10.0
 """For the leader to finish what it has begun, and the standby to lead."""
@@ -16,7 +17,8 @@ PATIENCE_S = 10.0
 
 def main(argv: list[str] | None = None) -> int:
     """Hand over a shard; returns 0, 75 if nobody could take it, 78 if it cannot be as asked."""
-    parser = argument_parser("handover", "Have a standby lead a shard.")
+    parser = argparse.ArgumentParser(prog="outcry handover", description="Have a standby lead a shard.")
+    running.add_arguments(parser)
     parser.add_argument("--shard", type=int, default=0, metavar="N", help="which shard; default: 0")
     options = parser.parse_args(argv)
     try:
@@ -37,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 async def _hand_over(options: argparse.Namespace) -> HandedOver:
+    options.config = running.chosen_config(options)
     venue = load_venue(options)
     if not 0 <= options.shard < venue.config.shards:
         raise ConfigError(f"--shard {options.shard}, but {options.config} has shards 0 to {venue.config.shards - 1}")

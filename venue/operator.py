@@ -38,7 +38,7 @@ from matcher.operator_commands import (
 )
 from matcher.phases import AUCTIONS, CONTINUOUS, HALT, PHASE_NAMES, Phase
 from matcher.process.status import LimitsStatus
-from venue import logs
+from venue import logs, running
 from venue.operator_arguments import LIMIT_FLAGS, operator_parser
 from venue.operator_desk import OperatorDesk, OperatorError, TradedSymbol
 
@@ -63,6 +63,7 @@ def main(argv: list[str]) -> int:
 
 
 async def _run(options: argparse.Namespace) -> int:
+    options.config = running.chosen_config(options)
     venue = load(options.config)
     nats = venue.config.nats
     bus = await Bus.connect(

@@ -2,12 +2,13 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from configs.limits import SELF_MATCH
-from configs.loader import ONE_MACHINE
 from configs.schedules import PHASES
+from venue import running
 
 PATIENCE_S: Final = 10.0
 _MATCH_ID: Final = "the trade's number: 17 where reports have TrdMatchID(880) or SecondaryExecID(527) AAPL-17"
@@ -20,31 +21,35 @@ def operator_parser() -> argparse.ArgumentParser:
         description="Give the matchers of a running venue an order: halt, resume, limits, busts, new instruments. Each "
         "becomes a record of the log.",
     )
-    parser.add_argument("--config", type=Path, default=ONE_MACHINE, metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--nats", metavar="URL", help="use this JetStream server, not the one in the configuration")
-    parser.add_argument(
-        "--patience",
-        type=float,
-        default=PATIENCE_S,
-        metavar="SECONDS",
-        help="how long to wait for an answer; default: %(default)g",
-    )
+    _add_options(parser)
+    parser.set_defaults(patience=PATIENCE_S)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _add_phases(actions)
-    _add_prices_and_trades(actions)
-    _add_limits(actions)
-    define = actions.add_parser("define", help="trade new instruments, or old ones by new rules")
+    options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    _add_options(options)
+    add = partial(actions.add_parser, parents=[options])
+    _add_phases(add)
+    _add_prices_and_trades(add)
+    _add_limits(add)
+    define = add("define", help="trade new instruments, or old ones by new rules")
     define.add_argument("file", type=Path, metavar="FILE", help="an instruments file with just these")
-    status = actions.add_parser("status", help="phases, prices and limits as they are now")
+    status = add("status", help="phases, prices and limits as they are now")
     status.add_argument("symbols", nargs="*", metavar="SYMBOL", help="default: all")
     return parser
 
 
-def _add_phases(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    halt = actions.add_parser("halt", help="stop trading until `resume`")
-    resume = actions.add_parser("resume", help="end a halt: go where the schedule is by now")
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    """They may stand before the action and behind it."""
+    running.add_arguments(parser)
+    parser.add_argument(
+        "--patience", type=float, metavar="SECONDS", help=f"how long to wait for an answer; default: {PATIENCE_S:g}"
+    )
+
+
+def _add_phases(add: Callable[..., argparse.ArgumentParser]) -> None:
+    halt = add("halt", help="stop trading until `resume`")
+    resume = add("resume", help="end a halt: go where the schedule is by now")
     resume.add_argument("--auction", type=_seconds, default=0, metavar="SECONDS", help="through an auction this long")
-    phase = actions.add_parser("phase", help="begin another phase, until the schedule's next one")
+    phase = add("phase", help="begin another phase, until the schedule's next one")
     phase.add_argument("phase", choices=list(PHASES), metavar="PHASE", help=", ".join(PHASES))
     phase.add_argument("--auction", type=_seconds, default=0, metavar="SECONDS", help="how long the auction takes")
     for each in (resume, phase):
@@ -55,12 +60,12 @@ def _add_phases(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         each.add_argument("--text", type=_text, default="", help="why, for those who trade")
 
 
-def _add_prices_and_trades(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    price = actions.add_parser("reference-price", help="move the price that bands and corridors are around")
+def _add_prices_and_trades(add: Callable[..., argparse.ArgumentParser]) -> None:
+    price = add("reference-price", help="move the price that bands and corridors are around")
     price.add_argument("symbol", metavar="SYMBOL")
     price.add_argument("price", metavar="PRICE", help="such as 101.25")
-    bust = actions.add_parser("bust", help="undo a trade")
-    correct = actions.add_parser("correct", help="give a trade another price, or a smaller quantity")
+    bust = add("bust", help="undo a trade")
+    correct = add("correct", help="give a trade another price, or a smaller quantity")
     for each in (bust, correct):
         each.add_argument("symbol", metavar="SYMBOL")
         each.add_argument("match_id", type=_positive, metavar="MATCH_ID", help=_MATCH_ID)
@@ -69,10 +74,10 @@ def _add_prices_and_trades(actions: "argparse._SubParsersAction[argparse.Argumen
     correct.add_argument("--qty", required=True, metavar="QTY", help="the right one, not more than before")
 
 
-def _add_limits(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    limits = actions.add_parser("limits", help="change what a firm or a session may do; what is not named stays")
-    block = actions.add_parser("block", help="cancel all orders of a firm or a session, and refuse new ones")
-    unblock = actions.add_parser("unblock", help="end a block")
+def _add_limits(add: Callable[..., argparse.ArgumentParser]) -> None:
+    limits = add("limits", help="change what a firm or a session may do; what is not named stays")
+    block = add("block", help="cancel all orders of a firm or a session, and refuse new ones")
+    unblock = add("unblock", help="end a block")
     for each in (limits, block, unblock):
         each.add_argument("firm", metavar="FIRM")
         each.add_argument("--session", default="", metavar="SESSION", help="such as FIX.4.4:FIRMA1; default: the firm")

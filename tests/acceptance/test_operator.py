@@ -64,7 +64,7 @@ class Trader:
 async def operator(venue: RunningVenue, *arguments: str | Path) -> str:
     """Give an order that is to succeed; returns what was said."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "venue", "operator", "--config", str(venue.config_path), *map(str, arguments)),
+        *(sys.executable, "-m", "venue", "operator", *map(str, arguments), "--config", str(venue.config_path)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
