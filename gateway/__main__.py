@@ -11,7 +11,7 @@ from bus.connection import Bus, BusError
 from bus.reader import LogGap
 from bus.streams import ForeignStream
 from configs.loader import Venue
-from gateway.executions import ExecutionsBroken
+from gateway.exec_log import ExecutionsBroken
 from gateway.service import Gateway
 from sessions.port import Application, Engine, EngineError
 from venue.process import (

@@ -57,7 +57,8 @@ class CatchUp:
     """
     Brings one session up to where the gateway is.
 
-    Its client is not connected meanwhile, unless it is a drop copy whose numbers began anew.
+    Its client may be connected meanwhile: a drop copy whose numbers began anew, a session that was configured just now,
+    or one that was about to be given up when its client came back.
     """
 
     def __init__(

@@ -8,19 +8,25 @@ still to be read have to say it again. But a matcher that admits a gateway tells
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
 from bus.connection import Bus
 from bus.reader import LogReader
-from bus.records import RecordError, decode_events, decode_exec
 from bus.streams import last_seq
 from bus.subjects import exec_stream
-from gateway.executions import ADMISSION_PATIENCE_S, AWAITING_HINT, ExecutionsBroken
+from gateway.exec_log import read_events
 from matcher.events import GatewayAdmitted, InstrumentDefined
 from matcher.instruments import Instrument
 
 log = structlog.get_logger()
+
+ADMISSION_PATIENCE_S: Final = 5.0
+"""After each of these, a gateway that no matcher has answered says which it waits for."""
+_AWAITING_HINT: Final = (
+    "is a matcher running for each of them? if so, this clock is behind that of an earlier life, and its marks are lost"
+)
 
 
 async def ends(bus: Bus, shards: int) -> list[int]:
@@ -59,7 +65,7 @@ async def learn(bus: Bus, after: Sequence[int], *, gateway_id: str, boot: int) -
                 task.result()
             if waiting:
                 shards = sorted(learning[task] for task in waiting)
-                log.warning("gateway_awaits_matchers", shards=shards, hint=AWAITING_HINT)
+                log.warning("gateway_awaits_matchers", shards=shards, hint=_AWAITING_HINT)
     finally:
         for task in waiting:
             task.cancel()
@@ -74,11 +80,7 @@ async def _learn(bus: Bus, shard: int, after: int, gateway_id: str, boot: int) -
     try:
         while True:
             for message in await reader.next_batch():
-                try:
-                    events = decode_events(decode_exec(message.payload))
-                except RecordError as error:
-                    raise ExecutionsBroken(f"{exec_stream(shard)} sequence {message.seq}: {error}") from error
-                for event in events:
+                for event in read_events(shard, message)[1]:
                     if isinstance(event, InstrumentDefined):
                         instruments[event.instrument.symbol] = event.instrument
                     elif isinstance(event, GatewayAdmitted) and (event.gateway_id, event.boot) == (gateway_id, boot):

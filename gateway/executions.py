@@ -17,13 +17,13 @@ import structlog
 from bus import background
 from bus.connection import Bus
 from bus.reader import LogMessage, LogReader
-from bus.records import RecordError, decode_events, decode_exec
 from bus.streams import LogState
 from bus.subjects import exec_stream
 from gateway import sent_marks
 from gateway.catch_up import CatchUp, Held, exec_states
 from gateway.drop_copy.copies import DropCopies
 from gateway.drop_copy.readings import Readings
+from gateway.exec_log import ExecutionsBroken, broken, read_events
 from gateway.fix.outbound import Report, ReportError, Reports
 from gateway.mark_keeper import MarkKeeper
 from gateway.metrics import GatewayMetrics
@@ -36,15 +36,6 @@ log = structlog.get_logger()
 
 MARK_INTERVAL_S: Final = 1.0
 JOIN_LOOK_S: Final = 0.001
-ADMISSION_PATIENCE_S: Final = 5.0
-"""After each of these, a gateway that no matcher has answered says which it waits for."""
-AWAITING_HINT: Final = (
-    "is a matcher running for each of them? if so, this clock is behind that of an earlier life, and its marks are lost"
-)
-
-
-class ExecutionsBroken(Exception):
-    """EXEC cannot be read on; the message names stream and sequence, and says what to do."""
 
 
 class Executions:
@@ -104,6 +95,7 @@ class Executions:
         self._session_marks: dict[str, SessionMark] = {}
         self._marking: asyncio.Task[None] | None = None
         self._catching_up: dict[str, CatchUp | Held] = {}
+        self._fetching: set[str] = set()
         self._rewinding: dict[str, asyncio.Task[None]] = {}
         self.on_events: Callable[[int, list[tuple[int, list[Event]]]], None] | None = None
         """Told of a shard's records of EXEC when their reports are sent: sequence and events of each."""
@@ -146,7 +138,7 @@ class Executions:
             )
             self._readers.append(reader)
             await reader.start()
-        await self._until_admitted()
+        await self._admitted
         self._already_sent.clear()
         self.write_marks()  # this life is on file before it takes a request
         self._marking = background.start(self._mark_for_ever(), name="sent marks")
@@ -164,13 +156,6 @@ class Executions:
                 "directory"
             )
         self._positions[shard] = position
-
-    async def _until_admitted(self) -> None:
-        while not self._admitted.done():
-            await asyncio.wait([self._admitted], timeout=ADMISSION_PATIENCE_S)
-            if not self._admitted.done():
-                waiting = [shard for shard, recovering in enumerate(self._recovering) if recovering]
-                log.warning("gateway_awaits_matchers", shards=waiting, hint=AWAITING_HINT)
 
     async def stop(self) -> None:
         """End reading; `close` writes the last marks when the engine has stopped."""
@@ -191,8 +176,10 @@ class Executions:
 
     def note_numbers(self, session_id: str) -> None:
         """Look whether the session's numbers began anew: its store then holds none of what was sent before."""
+        if session_id not in self._handed:
+            return  # `fetch` looks at them when it begins
         epoch = self._engine.epoch(session_id)
-        if epoch == self._epochs.get(session_id):
+        if epoch == self._epochs[session_id]:
             return
         if session_id in self._followed:
             self._rewind(session_id, epoch)
@@ -261,16 +248,24 @@ class Executions:
             is_new: No shard has ever seen it, so there is nothing to miss.
             gateway_ids: Other gateways, where it may have been since it was here.
         """
-        log_states = await exec_states(self._bus, len(self._positions))
+        if session_id not in self._handed:
+            self._fetching.add(session_id)
+            try:
+                await self._fetch(session_id, list(self._positions) if is_new else None, gateway_ids)
+            finally:
+                self._fetching.discard(session_id)
+
+    async def _fetch(self, session_id: str, begin: list[int] | None, gateway_ids: Iterable[str]) -> None:
+        shards = len(self._positions)
+        log_states = await exec_states(self._bus, shards)
         if session_id in self._handed:
             return
-        shards = len(self._positions)
         mark = self._marks.of.get(session_id)
         for gateway_id in gateway_ids:
             theirs = sent_marks.load(sent_marks.path_of(self._marks_path.parent, gateway_id), gateway_id, shards)
             mark = sent_marks.later(mark, theirs.get(session_id))
-        if mark is None and is_new:
-            mark = SentMark(self._engine.epoch(session_id), 1, list(self._positions))
+        if mark is None and begin is not None:
+            mark = SentMark(self._engine.epoch(session_id), 1, begin)
         if mark is None and session_id in self._copies.readers and not self._was_sent(session_id):
             return  # it begins with its first Logon: `follow`
         if mark is not None:
@@ -308,22 +303,37 @@ class Executions:
 
     async def stop_copying(self, session_id: str) -> None:
         """A drop copy is not configured any more; should it return, it goes on from where it stopped (`fetch`)."""
-        while session_id in self._rewinding:
-            await asyncio.wait([self._rewinding[session_id]])
-        self.leave(session_id)
+        while self.is_behind(session_id):  # noqa: ASYNC110
+            await asyncio.sleep(JOIN_LOOK_S)
+        if session_id in self._sessions:
+            mark = self._let_go(session_id)
+            while self._engine.outbound_waiting(session_id):  # noqa: ASYNC110 - the mark is not true before
+                await asyncio.sleep(JOIN_LOOK_S)
+            self._put_down(session_id, mark)
 
-    def is_rewinding(self, session_id: str) -> bool:
-        """Whether a drop copy is being sent again what it may not have read."""
-        return session_id in self._rewinding
+    def is_behind(self, session_id: str) -> bool:
+        """Whether a session is being sent what it missed, or again what it may not have read."""
+        return session_id in self._fetching or session_id in self._rewinding
 
     def leave(self, session_id: str) -> None:
-        """Send a session nothing more: it goes on, here or elsewhere, from where its mark stands, on file then."""
-        if session_id not in self._sessions:
-            return  # a drop copy that has never logged on
+        """
+        Send a session nothing more: it goes on, here or elsewhere, from where its mark stands, on file then.
+
+        To be called when its store has all that it was handed; a drop copy that has never logged on has no mark.
+        """
+        if session_id in self._sessions:
+            self._put_down(session_id, self._let_go(session_id))
+
+    def _let_go(self, session_id: str) -> SentMark:
+        """Hand a session nothing more; returns what is its mark once its store has all that it was handed."""
+        mark = self._marks.now(session_id)
         self._sessions.remove(session_id)
-        self._marks.put(session_id, self._marks.now(session_id))
         self._readings.end(session_id)
         del self._handed[session_id]
+        return mark
+
+    def _put_down(self, session_id: str, mark: SentMark) -> None:
+        self._marks.put(session_id, mark)
         self._marks.store()
 
     def _bodies_of(self, session_id: str, shard: int, message: LogMessage) -> list[str]:
@@ -413,18 +423,15 @@ class Executions:
                 outbox.setdefault(session_id, []).append(already_sent.to_send(shard, exec_seq, body))
 
     def _events(self, shard: int, message: LogMessage) -> list[Event]:
-        try:
-            record = decode_exec(message.payload)
-            self._on_answered(shard, record.last_input_seq)
-            return decode_events(record)
-        except RecordError as error:
-            raise _broken(shard, message.seq, error) from error
+        last_input_seq, events = read_events(shard, message)
+        self._on_answered(shard, last_input_seq)
+        return events
 
     def _render(self, shard: int, exec_seq: int, event: Event) -> list[Report]:
         try:
             return self._reports.render(event, shard=shard)
         except ReportError as error:
-            raise _broken(shard, exec_seq, error) from error
+            raise broken(shard, exec_seq, error) from error
 
     def _on_admitted(self, shard: int, event: GatewayAdmitted) -> None:
         if event.gateway_id != self._gateway_id or event.boot != self._boot:
@@ -436,10 +443,6 @@ class Executions:
                 self._session_marks[mark.session_id] = mark
         if not any(self._recovering) and not self._admitted.done():
             self._admitted.set_result(None)
-
-
-def _broken(shard: int, exec_seq: int, error: Exception) -> ExecutionsBroken:
-    return ExecutionsBroken(f"{exec_stream(shard)} sequence {exec_seq}: {error}")
 
 
 def _place(mark: SessionMark) -> tuple[int, int]:

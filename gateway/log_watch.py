@@ -21,9 +21,9 @@ from typing import Final, NamedTuple, Protocol
 import structlog
 
 from configs.loader import GatewayConfig
-from gateway.fix.news import held_news
+from gateway.fix.news import Cause, Held, held_news
 from gateway.metrics import GatewayMetrics
-from gateway.sequencer import Cause, Held, Silence
+from gateway.sequencer import Silence
 
 log = structlog.get_logger()
 

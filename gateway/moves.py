@@ -97,7 +97,8 @@ class SessionMoves:
         self._seats: Moves
         self._stop_listening: Callable[[], Awaitable[None]] | None = None
         self._fetching: dict[str, asyncio.Task[None]] = {}
-        self._giving_up: set[asyncio.Task[None]] = set()
+        self._giving_up: set[str] = set()
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def start(self, seats: Moves) -> None:
         """Begin to fetch and to give up; to be called when the gateway has recovered."""
@@ -190,13 +191,15 @@ class SessionMoves:
             log.warning("gateway_request_ignored", reason=str(error))
             return
         task = background.start(self._answer(session_id, reply_subject), name=f"give up {session_id}")
-        self._giving_up.add(task)
-        task.add_done_callback(self._giving_up.discard)
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     async def _answer(self, session_id: str, reply_subject: str) -> None:
-        keeps = session_id in self._fetching
+        keeps = session_id in self._fetching or session_id in self._giving_up  # who asked first gets it
         if session_id in self._seats and not keeps:
+            self._giving_up.add(session_id)
             keeps = not await self._give_up(session_id)
+            self._giving_up.discard(session_id)
             log.info("session_kept" if keeps else "session_given_up", session=session_id)
         try:
             self._bus.publish_now(reply_subject, msgspec.json.encode(GivenUp(keeps)))
@@ -227,5 +230,5 @@ class SessionMoves:
     def _is_settled(self, session_id: str) -> bool:
         progress = self._order_entry.progress.get(session_id)
         is_logged = progress is None or progress.is_settled
-        is_sent = not self._executions.is_rewinding(session_id) and not self._engine.outbound_waiting(session_id)
+        is_sent = not self._executions.is_behind(session_id) and not self._engine.outbound_waiting(session_id)
         return is_logged and is_sent

@@ -40,7 +40,7 @@ class Reload:
         executions: Executions,
         marks: Mapping[str, SessionMark],
         traded: Mapping[str, Instrument],
-        on_sessions: Callable[[Accounts, Venue], None] = lambda _accounts, _venue: None,
+        on_sessions: Callable[[Accounts, Mapping[str, str]], None] = lambda _accounts, _owners: None,
     ) -> None:
         """
         Args:
@@ -52,7 +52,8 @@ class Reload:
             executions: Sends their reports.
             marks: See `Executions.recover`.
             traded: The instruments that are traded now, by symbol.
-            on_sessions: Told of all accounts, and of the venue, when sessions may have changed.
+            on_sessions: Told of all accounts, and by CompID of the firm of each session of the venue, when they may
+                have changed.
         """
         self._venue = venue
         self._accounts = accounts
@@ -83,8 +84,7 @@ class Reload:
         fixed = fixed_differences(self._venue, venue)
         changes = self._accounts.changes_to(Accounts(venue))
         if isinstance(self._engine, FlexibleEngine):
-            await self._change_sessions(self._engine, changes, homes=venue.home_sessions())
-            self._on_sessions(self._accounts, venue)
+            await self._change_sessions(self._engine, changes, venue)
         else:
             fixed += [
                 f"session {name} (QuickFIX)" for name in _names([*changes.added, *changes.removed, *changes.changed])
@@ -95,7 +95,11 @@ class Reload:
         if fixed:
             log.warning("configuration_needs_restart", ignored=fixed, hint="they count from the venue's next start on")
 
-    async def _change_sessions(self, engine: FlexibleEngine, changes: AccountChanges, *, homes: set[str]) -> None:
+    async def _change_sessions(self, engine: FlexibleEngine, changes: AccountChanges, venue: Venue) -> None:
+        # A session keeps its firm until a restart; of new ones it is known before they can be refused a thing.
+        owners = {**venue.owners, **{account.key.comp_id: account.firm for account in self._accounts}}
+        self._on_sessions(self._accounts, owners)
+        homes = venue.home_sessions()
         for account in changes.removed:
             engine.remove_session(account.key.session_id)
             self._accounts.remove(account.key.session_id)
@@ -107,8 +111,9 @@ class Reload:
         added = [
             account
             for account in changes.added
-            if await self._is_added(engine, account, is_home=account.key.session_id in homes)
+            if await self._is_added(engine, account, owners, is_home=account.key.session_id in homes)
         ]
+        self._on_sessions(self._accounts, owners)
         log.info(
             "configuration_reloaded",
             added=_names(added),
@@ -116,7 +121,9 @@ class Reload:
             changed=_names(changes.changed),
         )
 
-    async def _is_added(self, engine: FlexibleEngine, account: Account, *, is_home: bool) -> bool:
+    async def _is_added(
+        self, engine: FlexibleEngine, account: Account, owners: Mapping[str, str], *, is_home: bool
+    ) -> bool:
         session_id = account.key.session_id
         try:
             engine.add_session(account, is_home=is_home)
@@ -125,7 +132,7 @@ class Reload:
             return False
         self._accounts.add(account)
         if account.kind == "dropcopy" and is_home:
-            self._on_sessions(self._accounts, self._venue)
+            self._on_sessions(self._accounts, owners)
             await self._executions.fetch(session_id, is_new=False)
         if account.kind == "orders" and is_home:
             is_new = session_id not in self._order_entry.progress

@@ -19,7 +19,6 @@ silent too: then the log has the requests, and what waits is the answer.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from enum import Enum
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -30,6 +29,7 @@ from bus.publisher import Sent, WindowPublisher
 from bus.records import encode_ord
 from bus.subjects import GATEWAY_SYMBOL, ord_subject
 from configs.loader import GatewayConfig, Venue
+from gateway.fix.news import Cause, Held
 from gateway.late_requests import LateRequests
 from gateway.metrics import GatewayMetrics
 from gateway.session_progress import SessionProgress
@@ -52,22 +52,6 @@ LOG_FULL: Final = 10077
 """JetStream's code of a stream that has reached its bound."""
 _ABOUT_ALL: Final = "\x01"
 """In place of a symbol, none of which has it: commands about the whole shard. It is the only queue of its `_Queues`."""
-
-
-class Held(NamedTuple):
-    """The requests of one session that wait for a silent log or matcher."""
-
-    requests: int
-    first_msg_seq_num: int
-    last_msg_seq_num: int
-
-
-class Cause(Enum):
-    """Why requests are not answered, as a client is told."""
-
-    LOG_SILENT = "the venue's order log does not answer"
-    LOG_FULL = "the venue's order log is full"
-    MATCHER_SILENT = "the venue's matching engine does not answer"
 
 
 class Silence(NamedTuple):

@@ -2,7 +2,8 @@
 A gateway as a whole: its parts, and the order in which they begin and end.
 
     FIX engine -> order_entry -> sequencer -> ORD        EXEC -> executions -> FIX engine
-                  fix.feed   <- book reader <- md
+               -> drop_copy.desk <- EXEC
+               -> marketdata.fix.feed <- book reader <- md
 
 First it recovers: it reads from EXEC what it has not sent yet, and tells each session from where to go on. Only then
 does it open its door.
@@ -223,9 +224,9 @@ class Gateway:
         moves = self._engine.moves
         return [session_id for session_id in session_ids if moves is None or session_id in moves]
 
-    def _follow(self, accounts: Accounts, venue: Venue) -> None:
-        self._copies.follow(accounts, venue.owners)
-        self._trades.follow(venue.owners)
+    def _follow(self, accounts: Accounts, owners: Mapping[str, str]) -> None:
+        self._copies.follow(accounts, owners)
+        self._trades.follow(owners)
 
     def _on_crowded(self, crowded: bool) -> None:
         (self._engine.hold_inbound if crowded else self._engine.release_inbound)("orders")

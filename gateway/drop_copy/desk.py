@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from gateway.drop_copy.copies import DropCopies
-from gateway.drop_copy.replay import REPORTS_MAX, WAITING_MAX, Outcome, Replayer
+from gateway.drop_copy.replay import REPORTS_MAX, TOO_MANY, Outcome, Replayer
 from gateway.drop_copy.replay_messages import (
     LAST_INPUTS,
     NOT_AVAILABLE,
@@ -27,7 +27,9 @@ from gateway.drop_copy.replay_messages import (
 )
 from gateway.drop_copy.spans import Span
 from gateway.drop_copy.trade_capture import TradeCapture
-from gateway.fix.report_fields import NONE, dialect_of, field, possible_resend, refusal_text, report_text
+from gateway.fix.inbound import ID_TAGS
+from gateway.fix.refusals import business_message_reject
+from gateway.fix.report_fields import dialect_of, possible_resend, report_text
 from matcher.events import Event
 from matcher.instruments import Instrument
 from matcher.rejects import RejectReason
@@ -36,10 +38,10 @@ from sessions.port import InboundMessage
 
 log = structlog.get_logger()
 
-TOO_MANY: Final = f"{WAITING_MAX} requests of this session wait already; send it again when one has been answered"
 _ORDER_MESSAGES: Final = frozenset((*"DEFGHiqsZ", "AB", "AC", "AF", "BZ", "CA"))
 """What is for order sessions: it would change something, or ask for the state of an order."""
 _UNANSWERED: Final = ("3", "j")
+_ID_TAGS: Final[Mapping[str, str]] = {**ID_TAGS, "BW": "1346", "AD": "568"}
 _REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {"BW": ("1346", "1347"), "AD": ("568", "569")}
 
 
@@ -102,18 +104,24 @@ class DropCopyDesk:
         msg_type = fields["35"]
         if msg_type in _UNANSWERED:
             log.warning("client_rejected_our_message", session=session_id, text=fields.get("58"))
-        elif missing := [tag for tag in _REQUIRED.get(msg_type, ()) if not fields.get(tag)]:
-            text = f"MsgType(35) {msg_type} also needs {', '.join(missing)}"
-            self._reject(session_id, fields, RejectReason.MISSING_TAG, text)
-        elif msg_type == "BW":
-            self._replay(session_id, fields, message.text)
-        elif msg_type == "AD" and not dialect_of(session_id).exec_trans_type:
-            self._trades.take(session_id, fields, message.text)
+        elif msg_type == "BW" or (msg_type == "AD" and not dialect_of(session_id).exec_trans_type):
+            self._take(session_id, fields, message.text)
         elif msg_type in _ORDER_MESSAGES:
             text = "this session gets reports and can change nothing; send it on a session of kind orders"
             self._reject(session_id, fields, RejectReason.NOT_AUTHORIZED, text)
         else:
             self._reject(session_id, fields, RejectReason.UNSUPPORTED_MESSAGE, _unsupported(session_id, msg_type))
+
+    def _take(self, session_id: str, fields: Mapping[str, str], text: str) -> None:
+        """Serve a BW or AD."""
+        msg_type = fields["35"]
+        if missing := [tag for tag in _REQUIRED[msg_type] if not fields.get(tag)]:
+            advice = f"MsgType(35) {msg_type} also needs {', '.join(missing)}"
+            self._reject(session_id, fields, RejectReason.MISSING_TAG, advice)
+        elif msg_type == "BW":
+            self._replay(session_id, fields, text)
+        else:
+            self._trades.take(session_id, fields, text)
 
     def _replay(self, session_id: str, fields: Mapping[str, str], text: str) -> None:
         try:
@@ -125,17 +133,15 @@ class DropCopyDesk:
             self._send(session_id, [replay_refusal(request_id(fields), fields["1347"], refused)])
 
     def _reject(self, session_id: str, fields: Mapping[str, str], reason: RejectReason, text: str) -> None:
-        ref_id, ref_type = report_text(fields.get(_REF_IDS.get(fields["35"], "11"), "")), report_text(fields["35"])
-        code = dialect_of(session_id).business_reject_reasons[reason]
-        body = (
-            f"35=j\x0145={fields['34']}\x0158={refusal_text(reason, text)}\x01372={ref_type or NONE}\x01"
-            f"{field('379', ref_id)}380={code}\x01"
+        body = business_message_reject(
+            dialect_of(session_id),
+            ref_seq_num=fields["34"],
+            ref_msg_type=report_text(fields["35"]),
+            ref_id=report_text(fields.get(_ID_TAGS.get(fields["35"], "11"), "")),
+            reason=reason,
+            text=text,
         )
         self._send(session_id, [body])
-
-
-_REF_IDS: Final[Mapping[str, str]] = {"BW": "1346", "AD": "568", "E": "66", "i": "117", "Z": "117", "AF": "584"}
-"""By message: what names it in place of ClOrdID(11)."""
 
 
 def _unsupported(session_id: str, msg_type: str) -> str:

@@ -2,7 +2,8 @@
 What a drop copy asks for of the past: read from EXEC again, in between what happens now.
 
 One request at a time is served by a gateway, each in small pieces, with a pause as long as the piece took: so live
-reports wait for a piece at most, some ms, and for half of the time nobody reads. A request ends when it has all that it
+reports wait for a piece at most, some ms, and for half of the time nobody reads. Sessions take turns, so that one that
+asks and asks holds up its own requests. A request ends when it has all that it
 asked for, at `REPORTS_MAX`, or with its session. A request may *join* (trade capture that goes on): in each shard it is
 read to where the gateway stands, and in that moment what comes next is given to whoever goes on with it.
 """
@@ -30,6 +31,8 @@ REPORTS_MAX: Final = 10_000
 """Reports that answer one request; those of one input, which are not divided, may be more."""
 WAITING_MAX: Final = 4
 """Requests of one session that may wait."""
+TOO_MANY: Final = f"{WAITING_MAX} requests of this session wait already; send it again when one has been answered"
+"""What is said of one more."""
 PIECE_BYTES: Final = 1 << 14
 """Of EXEC, that are read in one turn of the event loop: about a millisecond of work."""
 CLOCKS_APART_NS: Final = 5 * 10**9
@@ -109,6 +112,7 @@ class Replayer:
         self._waiting: deque[Job] = deque()
         self._is_wanted = asyncio.Event()
         self._reading: _Reading | None = None
+        self._turns: dict[str, None] = {}  # sessions that were served, the last one at the end
 
     def submit(self, job: Job) -> bool:
         """Have a request served when its turn comes; returns False if too many of its session wait."""
@@ -136,9 +140,18 @@ class Replayer:
         while True:
             await self._is_wanted.wait()
             if self._waiting:
-                await self._serve(self._waiting.popleft())
+                await self._serve(self._next())
             else:
                 self._is_wanted.clear()
+
+    def _next(self) -> Job:
+        """The oldest request of the session that has waited longest for a turn."""
+        turns = [*self._turns]
+        job = min(self._waiting, key=lambda job: turns.index(job.session_id) if job.session_id in self._turns else -1)
+        self._waiting.remove(job)
+        self._turns.pop(job.session_id, None)
+        self._turns[job.session_id] = None
+        return job
 
     async def _serve(self, job: Job) -> None:
         reading = _Reading(self._bus, job, self._positions, send=self._send, sessions_up=self._sessions_up)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.drop_copy.copies import DropCopies, Owner
-from gateway.drop_copy.replay import REPORTS_MAX, WAITING_MAX, Outcome, Replayer
+from gateway.drop_copy.replay import REPORTS_MAX, TOO_MANY, Outcome, Replayer
 from gateway.drop_copy.spans import Span
 from gateway.drop_copy.trade_messages import (
     ACCEPTED,
@@ -155,8 +155,7 @@ class TradeCapture:
             subscriptions[request.request_id] = job
         if not self._replayer.submit(job):
             self.forget(job)
-            text = f"{WAITING_MAX} requests of this session wait already; send it again when one has been answered"
-            raise TradeRequestRefused(OTHER, text)
+            raise TradeRequestRefused(OTHER, TOO_MANY)
 
     def _spans(self, request: TradeRequest) -> list[Span]:
         begin_ns, end_ns = request.begin_ns, request.end_ns

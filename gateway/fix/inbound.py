@@ -10,6 +10,7 @@ Pure: the caller says when the request came and who sent it.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -51,12 +52,12 @@ from matcher.instruments import Instrument
 from matcher.orders import DAY, Side
 from matcher.rejects import RejectReason
 
-__all__ = ("Inbound", "RequestContext", "refused", "throttled")
+__all__ = ("ID_TAGS", "Inbound", "RequestContext", "refused", "throttled")
 
 _Reader = Callable[[Mapping[str, str], RequestContext], ClientRequest]
 _GroupReader = Callable[[str, TradedInstruments, RequestContext], ClientRequest]
 
-_ID_TAGS: dict[str, str] = {"E": "66", "i": "117", "Z": "117", "AF": "584"}
+ID_TAGS: Final[Mapping[str, str]] = {"E": "66", "i": "117", "Z": "117", "AF": "584"}
 """By message: what names it in place of ClOrdID(11)."""
 
 
@@ -252,7 +253,7 @@ def refused(
         reason=reason,
         text=text,
         ref_tag=tag_number(ref_tag),
-        cl_ord_id=echo(_ID_TAGS.get(fields.get("35", ""), "11")),
+        cl_ord_id=echo(ID_TAGS.get(fields.get("35", ""), "11")),
         orig_cl_ord_id=echo("41"),
         ord_status_req_id=echo("790"),
         side=echo("54"),

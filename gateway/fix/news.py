@@ -1,6 +1,23 @@
 """News(B) of the venue itself as FIX: that requests wait, and for whom. Pure."""
 
-from gateway.sequencer import Cause, Held
+from enum import Enum
+from typing import NamedTuple
+
+
+class Held(NamedTuple):
+    """The requests of one session that wait for a silent log or matcher."""
+
+    requests: int
+    first_msg_seq_num: int
+    last_msg_seq_num: int
+
+
+class Cause(Enum):
+    """Why requests are not answered, as a client is told."""
+
+    LOG_SILENT = "the venue's order log does not answer"
+    LOG_FULL = "the venue's order log is full"
+    MATCHER_SILENT = "the venue's matching engine does not answer"
 
 
 def held_news(held: Held, cause: Cause, *, hold_max_ms: int) -> str:

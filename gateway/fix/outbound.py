@@ -21,12 +21,12 @@ from gateway.fix.group_reports import (
     refused_quote,
 )
 from gateway.fix.refusals import (
-    business_message_reject,
     cancel_rejected,
     exec_trans_type,
     ord_status_req_id_field,
     refused_cancel,
     refused_execution,
+    refused_message,
     refused_order,
     unknown_order,
 )
@@ -152,9 +152,9 @@ class Reports:
             case MassQuoteAcknowledged():
                 body = mass_quote_acknowledgement(event, shard)
             case RequestRefused(reason=RejectReason.THROTTLED):
-                body = business_message_reject(event, shard)
+                body = refused_message(event, shard)
             case RequestRefused():
-                body = _REFUSALS.get(event.msg_type, business_message_reject)(event, shard)
+                body = _REFUSALS.get(event.msg_type, refused_message)(event, shard)
             case _:
                 assert_never(event)
         return body

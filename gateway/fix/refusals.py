@@ -138,13 +138,25 @@ def _order_cancel_reject(
     )
 
 
-def business_message_reject(event: RequestRefused, _shard: int) -> str:
+def refused_message(event: RequestRefused, _shard: int) -> str:
     """The answer to a message that is not taken at all."""
-    dialect = dialect_of(event.requester_session_id)
+    return business_message_reject(
+        dialect_of(event.requester_session_id),
+        ref_seq_num=str(event.msg_seq_num),
+        ref_msg_type=event.msg_type,
+        ref_id=event.cl_ord_id,
+        reason=event.reason,
+        text=event.text,
+    )
+
+
+def business_message_reject(
+    dialect: Dialect, *, ref_seq_num: str, ref_msg_type: str, ref_id: str, reason: RejectReason, text: str
+) -> str:
+    """A BusinessMessageReject(j); what it names of the message is fit to be echoed."""
     return (
-        f"35=j\x0145={event.msg_seq_num}\x0158={refusal_text(event.reason, event.text)}\x01"
-        f"372={event.msg_type or NONE}\x01{field('379', event.cl_ord_id)}"
-        f"380={dialect.business_reject_reasons[event.reason]}\x01"
+        f"35=j\x0145={ref_seq_num}\x0158={refusal_text(reason, text)}\x01372={ref_msg_type or NONE}\x01"
+        f"{field('379', ref_id)}380={dialect.business_reject_reasons[reason]}\x01"
     )
 
 

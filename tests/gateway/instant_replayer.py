@@ -7,7 +7,7 @@ from matcher.events import Event, GatewayAdmitted, InstrumentDefined
 
 
 class InstantReplayer:
-    """Behaves as `gateway.replay.Replayer`, without a log."""
+    """Behaves as `gateway.drop_copy.replay.Replayer`, without a log."""
 
     def __init__(self, send: Callable[[str, list[str]], None]) -> None:
         self.events: dict[int, list[Event]] = {}

@@ -10,7 +10,7 @@ from bus.records import encode_exec
 from bus.streams import ensure_shard
 from bus.subjects import exec_subject
 from gateway import definitions
-from gateway.executions import ExecutionsBroken
+from gateway.exec_log import ExecutionsBroken
 from matcher.events import Event, GatewayAdmitted, InstrumentDefined
 from matcher.instruments import Increment, Instrument, TradingRules
 from tests.jetstream import LOG_BYTES_MAX, store

@@ -16,6 +16,7 @@ from bus.records import encode_exec
 from bus.streams import LogState, ensure_shard, log_state
 from bus.subjects import exec_subject
 from gateway import catch_up, sent_marks
+from gateway import executions as executions_module
 from gateway.drop_copy.copies import DropCopies
 from gateway.drop_copy.readings import PATIENCE_LOOKS, Readings
 from gateway.executions import Executions
@@ -272,6 +273,22 @@ async def test_marks_say_what_was_read_and_keep_the_log_for_it(house: House) -> 
         assert mark.positions == executions.positions
         assert mark.needed_positions == read
         assert sent_marks.load(house.marks_path, "gw1", SHARDS)[A1].needed_positions == executions.positions
+
+
+async def test_what_a_client_has_read_is_on_file_soon_though_nothing_more_happens(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an idle venue: no other record comes, and no other message is sent."""
+    monkeypatch.setattr(executions_module, "MARK_INTERVAL_S", 0.01)
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1", "a2")
+        await until(lambda: DC in house.engine.questions)
+        positions = list(executions.positions)
+        assert executions.stored_marks[DC].read_positions != positions
+        house.engine.questions.pop(DC)()
+        await until(lambda: sent_marks.load(house.marks_path, "gw1", SHARDS)[DC].needed_positions == positions)
+        assert executions.positions == positions
 
 
 async def test_a_client_that_was_sent_nothing_is_not_asked(house: House) -> None:

@@ -17,7 +17,8 @@ from bus.records import decode_events, decode_exec, encode_exec
 from bus.streams import ensure_shard, last_seq, trim
 from bus.subjects import exec_stream, exec_subject
 from gateway import sent_marks
-from gateway.executions import Executions, ExecutionsBroken
+from gateway.exec_log import ExecutionsBroken
+from gateway.executions import Executions
 from gateway.fix.outbound import Reports
 from gateway.metrics import GatewayMetrics
 from gateway.sent_marks import SentMark

@@ -14,6 +14,7 @@ from configs.limits import ThrottleLines
 from configs.loader import ONE_MACHINE, VenueConfig, load
 from gateway.drop_copy.replay import REPORTS_MAX, WAITING_MAX
 from gateway.drop_copy.replay_messages import REPLAY_TAGS
+from gateway.drop_copy.spans import HELD_NS_MAX
 from gateway.drop_copy.trade_capture import SUBSCRIPTIONS_MAX
 from gateway.drop_copy.trade_messages import TRADE_REQUEST_TAGS
 from gateway.fix.dialects import FIX42, FIX44, FIX50SP2
@@ -22,11 +23,10 @@ from gateway.fix.inbound import Inbound, RequestContext, throttled
 from gateway.fix.instructions import INSTRUCTION_TAGS
 from gateway.fix.lists import LIST_TAGS
 from gateway.fix.mass_requests import MASS_CANCEL_TAGS, MASS_STATUS_TAGS
-from gateway.fix.news import held_news
+from gateway.fix.news import Cause, Held, held_news
 from gateway.fix.outbound import Reports
 from gateway.fix.quotes import QUOTE_ENTRIES_MAX, QUOTE_TAGS
 from gateway.late_requests import LateRequests
-from gateway.sequencer import Cause, Held
 from gateway.throttle import Throttle, Verdict
 from matcher.commands import Command
 from matcher.engine.engine import Engine
@@ -175,9 +175,11 @@ def test_the_bounds_of_a_session_are_those_of_the_code() -> None:
 
 
 def test_the_bounds_of_a_drop_copy_are_those_of_the_code() -> None:
+    assert HELD_NS_MAX == 10 * 60 * 10**9
     for bound in (
         f"at most {REPORTS_MAX:,} reports",
-        f"{WAITING_MAX} requests of a session may wait",
+        f"{WAITING_MAX}\n  requests of a session may wait",
+        "only if the log took its request within ten minutes",
         f"at most {SUBSCRIPTIONS_MAX} subscriptions",
     ):
         assert bound in PAGE
@@ -192,6 +194,10 @@ def test_there_are_samples_of_every_message_in_every_version() -> None:
     shown = {(begin_string, parse_line(line)[2]["35"]) for begin_string, lines in SAMPLES for line in messages(lines)}
     assert {msg_type for _, msg_type in shown} == {*"DFGHEqiZR89jNrbB", "AF", "AD", "AE", "AQ", "BW", "BX", "BY"}
     assert {begin_string for begin_string, _ in shown} == {"FIX.4.2", "FIX.4.4", "FIXT.1.1"}
+    replays = {msg_type: {"FIX.4.2", "FIX.4.4", "FIXT.1.1"} for msg_type in ("BW", "BX")}
+    trades = {msg_type: {"FIX.4.4", "FIXT.1.1"} for msg_type in ("AQ", "AE")}
+    for msg_type, versions in (replays | trades).items():
+        assert {begin_string for begin_string, each in shown if each == msg_type} == versions
 
 
 @pytest.mark.parametrize(("begin_string", "lines"), SAMPLES)

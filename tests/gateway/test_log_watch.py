@@ -4,10 +4,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from configs.loader import GatewayConfig
-from gateway.fix.news import held_news
+from gateway.fix.news import Cause, Held, held_news
 from gateway.log_watch import LATE_LOOK_S, LOOK_INTERVAL_S, LogWatch
 from gateway.metrics import GatewayMetrics
-from gateway.sequencer import Cause, Held, Silence
+from gateway.sequencer import Silence
 from tests.gateway.stock_client import check_with_stock_client
 
 A, B = "FIX.4.4:FIRMA1", "FIX.4.2:FIRMB1"

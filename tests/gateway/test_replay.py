@@ -211,6 +211,19 @@ async def test_so_many_requests_of_a_session_may_wait_and_end_with_it(house: Hou
     assert [request.outcome for request in requests[:-1]] == [None] * WAITING_MAX
 
 
+async def test_sessions_take_turns_however_many_requests_one_of_them_has(house: House) -> None:
+    others = ["FIX.4.4:B", "FIX.4.4:C"]
+    house.up.update(others)
+    served: list[str] = []
+    requests = [Request(Span(0), session_id=session_id) for session_id in [S] * 3 + others + [others[0]]]
+    await house.write(0, 1, 1, (1, 0))
+    for request in requests:
+        request.wants = lambda _event, request=request: not served.append(request.session_id)  # type: ignore[misc]
+        assert house.replayer.submit(request)
+    await until(lambda: all(request.outcome is not None for request in requests))
+    assert served == [S, *others, S, others[0], S]
+
+
 async def test_a_request_that_has_just_so_many_reports_is_whole(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes behind them and is not wanted does not cut it."""
     monkeypatch.setattr(replay, "REPORTS_MAX", 2)

@@ -5,7 +5,7 @@ import asyncio
 from bus.connection import Bus, PubAck, PubFailure
 from bus.records import OrdRecord, decode_ord
 from bus.streams import ensure_shard, last_seq, read_record
-from gateway.sequencer import Cause, Held
+from gateway.fix.news import Cause, Held
 from matcher.commands import NewOrder
 from tests.gateway.sequencer_desk import Desk
 from tests.jetstream import LOG_BYTES_MAX, Server
