@@ -36,6 +36,8 @@ log = structlog.get_logger()
 
 MARK_INTERVAL_S: Final = 1.0
 JOIN_LOOK_S: Final = 0.001
+_OF_THE_VENUE: Final = (GatewayAdmitted, InstrumentDefined)
+"""They are reported to no session."""
 
 
 class Executions:
@@ -341,15 +343,14 @@ class Executions:
         if session_id in self._followed:
             copies = [self._copies.of_reader(session_id, event, shard) for event in self._events(shard, message)]
             return [body for body in copies if body is not None]
-        return [
-            body
-            for event in self._events(shard, message)
-            if type(event) is not GatewayAdmitted and type(event) is not InstrumentDefined
-            for to, body in self._render(shard, message.seq, event)
-            if to == session_id
-        ]
+        of_orders = (each for each in self._events(shard, message) if type(each) not in _OF_THE_VENUE)
+        reports = (report for event in of_orders for report in self._render(shard, message.seq, event))
+        return [body for to, body in reports if to == session_id]
 
     def _deliver(self, session_id: str, bodies: list[str]) -> None:
+        if session_id in self._followed and self._engine.epoch(session_id) != self._epochs[session_id]:
+            self.note_numbers(session_id)  # nobody has told of its Logon yet: what it missed is to come before these
+            return
         self._handed[session_id] += len(bodies)
         self._engine.send(session_id, bodies)
 

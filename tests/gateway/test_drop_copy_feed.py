@@ -259,6 +259,19 @@ async def test_a_reset_without_a_logon_is_noticed_at_the_next_turn(house: House)
         await house.copies("a1*")
 
 
+async def test_what_comes_after_a_reset_of_which_nobody_has_told_yet_is_behind_what_it_missed(house: House) -> None:
+    """An engine resets the numbers when it reads the Logon, and tells of that a moment later."""
+    async with house.life(1) as executions:
+        house.log_on(executions)
+        await house.accept("a1")
+        await house.copies("a1")
+        house.engine.reset(DC)
+        await house.accept("a2")
+        executions.follow(DC)
+        await house.accept("a3")
+        await house.copies("a1*", "a2*", "a3")
+
+
 async def test_marks_say_what_was_read_and_keep_the_log_for_it(house: House) -> None:
     async with house.life(1) as executions:
         house.log_on(executions)
