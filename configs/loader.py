@@ -170,7 +170,7 @@ class WebSocketConfig(_Section, frozen=True):
     """Web pages that may connect, such as "https://example.com"; empty: all. What is no web page is not asked."""
     metrics_port: AnyPort = 9466
     slow_reader: Literal["conflate", "cut"] = "conflate"
-    """A reader with `unsent_kb_max` waiting for it gets a fresh snapshot once it has read that, or is disconnected."""
+    """A reader that has `unsent_kb_max` and one snapshot to read gets a fresh one once it has, or is disconnected."""
     unsent_kb_max: Annotated[int, Meta(ge=16)] = 1024
     connections_max: Count = 2000
     subscriptions_max: Count = 1000

@@ -3,7 +3,7 @@ A reader of the public feed over the bus: subscribes, asks for snapshots, and ke
 
 NATS core may lose a message, and the last one before a pause has no successor that would show the loss. So the reader
 also asks, every other second, how far each book is and what its checksum is there, and compares. When nobody answers
-any more it says so: no book is current then.
+any more it says so: no book is current then, and neither is any after the connection was away.
 """
 
 import asyncio
@@ -74,6 +74,7 @@ class BookReader:
         self._audit_interval_s = audit_interval_s
         self._heads: dict[str, int] = {}
         self._silences = 0
+        self._forget_reconnects: Callable[[], None] | None = None
         self._is_stopping = False  # asyncio.wait_for of Python 3.11 may lose a cancellation
         self._unsubscribes: list[Callable[[], Awaitable[None]]] = []
         self._repairs: dict[str, asyncio.Task[None]] = {}
@@ -86,17 +87,22 @@ class BookReader:
 
     async def start(self) -> None:
         """Begin to read; returns at once, each book becomes current on its own."""
+        self._forget_reconnects = self._bus.on_reconnect(self._begin_anew)
         for symbol in self._first_symbols:
             self.watch(symbol)
         self._auditor = background.start(self._audit_for_ever(), name="market-data audit")
 
     async def stop(self) -> None:
-        """End reading and unsubscribe."""
+        """End reading and unsubscribe; no book is current any more."""
         self._is_stopping = True
+        if self._forget_reconnects is not None:
+            self._forget_reconnects()
         tasks = [*self._repairs.values(), *([self._auditor] if self._auditor else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for replica in self.replicas.values():
+            replica.lose()
         if self._bus.is_connected:
             await asyncio.gather(*(unsubscribe() for unsubscribe in self._unsubscribes))
 
@@ -133,6 +139,11 @@ class BookReader:
             log.warning("book_lost", symbol=replica.symbol, md_seq=replica.md_seq)
             self._begin_repair(replica)
         self._on_change(replica, change, increment if change is Change.APPLIED else None)
+
+    def _begin_anew(self) -> None:
+        """What was published while the connection was away is lost, and nobody knows whether that was anything."""
+        for replica in self.replicas.values():
+            self._report(replica, replica.lose())
 
     def _begin_repair(self, replica: Replica) -> None:
         if self._repairs[replica.symbol].done():
@@ -174,8 +185,8 @@ class BookReader:
 
     async def _audit_for_ever(self) -> None:
         while not self._is_stopping:
-            await asyncio.sleep(self._audit_interval_s)
             await self._audit()
+            await asyncio.sleep(self._audit_interval_s)
 
     async def _audit(self) -> None:
         heads = await self._ask(SnapshotRequest(heads=True))

@@ -30,6 +30,9 @@ NEW_LEVEL: Final = "0"
 CHANGED_LEVEL: Final = "1"
 DELETED_LEVEL: Final = "2"
 
+DEPTH_MAX: Final = 1_000_000
+"""Of a snapshot request, beside 0."""
+
 
 class FeedError(Exception):
     """A payload that is no message of this feed; the text says what is wrong with it."""
@@ -324,10 +327,12 @@ def decode_request(payload: bytes) -> SnapshotRequest:
         request = _decode_request(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise FeedError(f'send a symbol, or JSON such as {{"symbol":"AAPL","depth":10}}: {error}') from error
-    if request.depth < 0 or request.part < 1:
-        raise FeedError("depth is 0 for the whole book or a number of levels, and part counts from 1")
+    if not 0 <= request.depth <= DEPTH_MAX or request.part < 1:
+        raise FeedError(f"depth is 0 for the whole book or 1 to {DEPTH_MAX} levels, and part counts from 1")
     if request.from_md_seq < 0 or request.to_md_seq < 0 or 0 < request.to_md_seq < request.from_md_seq:
         raise FeedError("from_md_seq counts from 1, and to_md_seq is 0 for the newest, or not below it")
+    if request.to_md_seq and not request.from_md_seq:
+        raise FeedError("to_md_seq ends a range; send from_md_seq with it, where it begins")
     return request
 
 

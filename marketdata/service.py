@@ -4,22 +4,24 @@ The market-data process: reads EXEC<k> of every shard in order, keeps all books,
 A record's increments are checked against the books, applied and published in one step of the event loop, and snapshot
 requests are answered on the same loop; so a snapshot with `md_seq` n holds exactly the increments that were published
 up to n. After a restart the records after the checkpoint are read, and their increments published, again: readers drop
-what they have. An increment that does not follow the last one of its book stops the process: better no market data
-than wrong.
+what they have. Requests are answered from the moment on when all that was in the logs at the start is in the books:
+else a new reader would take an old book for the newest. An increment that does not follow the last one of its book
+stops the process: better no market data than wrong.
 """
 
 import asyncio
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import structlog
 
-from bus.connection import Bus, BusError
+from bus.connection import ApiError, Bus, BusError
 from bus.places import MARKETDATA, Place, Teller
 from bus.reader import TURN_BYTES, LogMessage, LogReader, LogTrimmed
 from bus.records import RecordError, decode_definitions, decode_exec, decode_increments
-from bus.streams import read_record
+from bus.streams import STREAM_NOT_FOUND, last_seq, read_record
 from bus.subjects import MD_SNAPSHOT_SUBJECT, exec_stream, md_subject
 from configs.loader import Venue
 from marketdata import checkpoint
@@ -34,6 +36,8 @@ from matcher.increments import MarketDataIncrement
 from matcher.instruments import Instrument
 
 log = structlog.get_logger()
+
+_RETRY_S: Final = 0.1
 
 
 class FeedBroken(Exception):
@@ -52,6 +56,8 @@ class MarketDataService:
             metrics: Told what was published and answered.
         """
         self.books: dict[str, Book] = {}
+        self.is_answering = False
+        """Requests are answered: the books are as far as the logs were when this began to read them."""
         self._instruments: dict[str, Instrument] = {}
         self._logged: set[str] = set()
         self._subjects: dict[str, str] = {}
@@ -64,6 +70,7 @@ class MarketDataService:
         self._desk = SnapshotDesk(self.books, self._history)
         self._positions = [LogPosition(0, 0)] * venue.config.shards
         self._last_records: list[LogMessage | None] = [None] * venue.config.shards
+        self._caught_up = [asyncio.Event() for _ in range(venue.config.shards)]
         self._saved: list[list[LogPosition]] = []
         """The positions of the last two checkpoints that this process has written."""
         self._places = Teller(bus, MARKETDATA, self._own_places)
@@ -71,9 +78,8 @@ class MarketDataService:
             self._define(instrument)
 
     async def start(self) -> None:
-        """Take up the checkpoint, if there is a good one, and answer snapshot requests from then on."""
+        """Take up the checkpoint, if there is a good one."""
         await self._load_checkpoint()
-        await self._bus.subscribe(MD_SNAPSHOT_SUBJECT, self._on_request)
 
     async def run(self, stop: asyncio.Event) -> None:
         """
@@ -85,6 +91,7 @@ class MarketDataService:
         async with asyncio.TaskGroup() as group:
             followers = [group.create_task(self._follow(shard)) for shard in range(self._venue.config.shards)]
             followers.append(group.create_task(self._places.keep()))
+            followers.append(group.create_task(self._answer_once_caught_up()))
             group.create_task(self._save_until(stop))  # not canceled: two writes of one file must not overlap
             await stop.wait()
             for follower in followers:
@@ -127,9 +134,14 @@ class MarketDataService:
         lag = self._metrics.lag.labels(str(shard))
         await reader.start()
         try:
+            end_seq = await _end_of(self._bus, stream)
+            if self._positions[shard].seq >= end_seq:
+                self._caught_up[shard].set()
             while True:
                 for message in await reader.next_batch(bytes_max=TURN_BYTES):
                     await self._take(shard, stream, message)
+                if message.seq >= end_seq:
+                    self._caught_up[shard].set()
                 position.set(message.seq)
                 lag.set(message.pending)
                 await asyncio.sleep(0)  # a long catch-up must not keep snapshot requests and signals waiting
@@ -207,6 +219,13 @@ class MarketDataService:
         self._history.keep(increment.symbol, increment.md_seq, payload)
         return self._subjects[increment.symbol], payload
 
+    async def _answer_once_caught_up(self) -> None:
+        for shard in self._caught_up:
+            await shard.wait()
+        await self._bus.subscribe(MD_SNAPSHOT_SUBJECT, self._on_request)
+        self.is_answering = True
+        log.info("market_data_current", books=len(self.books))
+
     def _on_request(self, _subject: str, payload: bytes, reply_subject: str) -> None:
         if not reply_subject:
             return  # nobody waits for an answer
@@ -280,6 +299,19 @@ class MarketDataService:
             raise CheckpointError(f"its place in {stream} cannot be compared: {error}") from error
         if record is None or zlib.crc32(record.payload) != position.crc32:
             raise CheckpointError(f"it belongs to another log than this {stream}: record {position.seq} differs")
+
+
+async def _end_of(bus: Bus, stream: str) -> int:
+    """The newest record of a log; 0 if there is none, or no log yet."""
+    while True:
+        try:
+            return await last_seq(bus, stream)
+        except ApiError as error:
+            if error.err_code == STREAM_NOT_FOUND:
+                return 0
+        except BusError:
+            pass  # asked again until somebody answers: the reader waits for the same
+        await asyncio.sleep(_RETRY_S)
 
 
 def _read(stream: str, message: LogMessage) -> tuple[list[Instrument], list[MarketDataIncrement]]:

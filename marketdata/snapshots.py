@@ -30,6 +30,8 @@ PART_ENTRIES_MAX: Final = 8_000
 """Levels, and orders in them, in one part; either is at most 100 bytes of JSON, NATS takes 1 MB."""
 CUT_SNAPSHOTS_MAX: Final = 4
 """Large snapshots whose parts are kept; a reader whose snapshot is no longer among them begins again."""
+_TOLD_MAX: Final = 60
+"""Characters of an unknown symbol that are sent back."""
 
 
 class SnapshotDesk:
@@ -53,7 +55,8 @@ class SnapshotDesk:
             )
         book = self._books.get(request.symbol)
         if book is None:
-            return Refusal("UNKNOWN_SYMBOL", f"{request.symbol!r} is not traded here; see the venue's instruments file")
+            symbol = repr(request.symbol[:_TOLD_MAX])
+            return Refusal("UNKNOWN_SYMBOL", f"{symbol} is not traded here; see the venue's instruments file")
         if request.from_md_seq:
             return self._range(book, request)
         return self._first_part(book, request) if request.part == 1 else self._later_part(request)

@@ -248,7 +248,8 @@ class FixFeed:
         if not tail:
             return
         for subscription in audience.subscriptions:
-            self._reply(subscription.session_id, "X", subscription.increment_head + tail)
+            self._send(subscription.session_id, [subscription.increment_head + tail])
+        self._metrics.messages.labels("X").inc(len(audience.subscriptions))  # looked up once: it costs 1 us
 
     def _withdraw(self, subscriptions: list[_Subscription], view: View, replica: Replica) -> None:
         """

@@ -36,6 +36,8 @@ _FRAME_BYTES_MAX: Final = 4 * MESSAGE_BYTES_MAX
 """A message that is even longer is not read to its end: the connection is closed with 1009."""
 _KERNEL_BYTES_MAX: Final = 256 * 1024
 """What the kernel may keep for one reader beside our own buffer; left alone it would take megabytes."""
+_GATHERED_BYTES_MAX: Final = 64 * 1024
+"""What one turn of the event loop may gather for a reader before it is written."""
 _DATA: Final = frozenset((Opcode.TEXT, Opcode.BINARY, Opcode.CONT))
 _HANDSHAKE_S: Final = 10.0
 _LINGER_S: Final = 5.0
@@ -96,9 +98,12 @@ class Connection(asyncio.Protocol):
         self._config = house.config
         self._protocol = ServerProtocol(origins=house.origins, max_size=_FRAME_BYTES_MAX)
         self._desk = Desk(self, house.hub, subscriptions_max=house.config.subscriptions_max)
-        self._due: dict[Place, None] = {}
-        """Places of which messages were left out."""
+        self._due: dict[Place, bool] = {}
+        """Places of which messages were left out, and whether a snapshot was asked for, watched or not."""
+        self._unsent_max = house.config.unsent_kb_max * 1024
         self._fragments: list[bytes] = []
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._allowance = 2.0 * house.config.requests_per_second
         self._allowance_at_s = self._loop.time()
@@ -110,8 +115,7 @@ class Connection(asyncio.Protocol):
         """Take note of a connection; it has to become a WebSocket soon."""
         self._transport = cast(asyncio.Transport, transport)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES_MAX)
-        self._transport.set_write_buffer_limits(high=self._config.unsent_kb_max * 1024, low=0)
-        self.write = self._transport.write
+        self._transport.set_write_buffer_limits(high=self._unsent_max, low=0)
         self._house.admit(self)
         self._timer = self._loop.call_later(_HANDSHAKE_S, self._cut, "handshake")
 
@@ -132,7 +136,7 @@ class Connection(asyncio.Protocol):
             elif isinstance(event, Frame):
                 self._take_frame(event)
         if isinstance(self._protocol.parser_exc, PayloadTooBig):
-            self._house.metrics.cut.labels("too_large").inc()
+            self._note_cut("too_large")
         self._flush()
 
     def eof_received(self) -> bool:
@@ -155,15 +159,35 @@ class Connection(asyncio.Protocol):
         self._was_heard = True
         self.is_behind = False
         due, self._due = self._due, {}
-        for place in due:
-            if self._desk.is_watched(place):
-                self._house.hub.send_state(self, place)  # which leaves it out again if that is too much
+        for place, is_asked in due.items():
+            if is_asked or self._desk.is_watched(place):
+                self._house.hub.send_state(self, place, is_asked=is_asked)  # or leave it out again if it is too much
         if not self.is_behind and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def leave_out(self, place: Place) -> None:
-        """Take note that a message of this place was not written."""
-        self._due[place] = None
+    def make_room(self, size: int) -> None:
+        """Let so much more wait than usual: one snapshot beside what may be unsent, however large it is."""
+        if (room := self._config.unsent_kb_max * 1024 + size) > self._unsent_max:
+            self._unsent_max = room
+            self._transport.set_write_buffer_limits(high=room, low=0)
+
+    def leave_out(self, place: Place, *, is_asked: bool = False) -> None:
+        """Take note that a message of this place was not written, or that a snapshot was asked for and was not."""
+        self._due[place] = is_asked or self._due.get(place, False)
+
+    def write(self, frame: bytes) -> None:
+        """Write a frame with all others of this turn of the event loop: each write of uvloop's is a system call."""
+        if not self._gathered:
+            self._loop.call_soon(self._write_gathered)
+        self._gathered.append(frame)
+        self._gathered_bytes += len(frame)
+        if self._gathered_bytes > _GATHERED_BYTES_MAX:
+            self._write_gathered()
+
+    def _write_gathered(self) -> None:
+        gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
+        if gathered and not self._transport.is_closing():
+            self._transport.write(b"".join(gathered))
 
     def answer(self, payload: bytes) -> None:
         """Send the answer to a request."""
@@ -185,6 +209,8 @@ class Connection(asyncio.Protocol):
         return self._transport.get_write_buffer_size()
 
     def _upgrade(self, request: Request) -> None:
+        if self._protocol.eof_sent:  # what came behind the handshake, unasked, has ended the connection already
+            return
         self._protocol.send_response(self._response(request))
         if self._protocol.state is OPEN:
             self._timer.cancel()
@@ -238,7 +264,7 @@ class Connection(asyncio.Protocol):
         while self._errors_at_s[0] < now_s - _MINUTE_S:
             self._errors_at_s.popleft()
         if len(self._errors_at_s) > self._config.errors_per_minute:
-            self._house.metrics.cut.labels("errors").inc()
+            self._note_cut("errors")
             self.close(CloseCode.POLICY_VIOLATION, "too many requests that could not be met")
 
     def _look(self) -> None:
@@ -255,7 +281,8 @@ class Connection(asyncio.Protocol):
             self._flush()
 
     def _flush(self) -> None:
-        """Write what the protocol itself has to say; an empty piece is the end."""
+        """Write what the protocol itself has to say, behind all else; an empty piece is the end."""
+        self._write_gathered()
         for data in self._protocol.data_to_send():
             if data:
                 self._transport.write(data)
@@ -272,5 +299,10 @@ class Connection(asyncio.Protocol):
 
     def _cut(self, reason: str) -> None:
         if not self._transport.is_closing():
-            self._house.metrics.cut.labels(reason).inc()
+            self._note_cut(reason)
             self._transport.abort()
+
+    def _note_cut(self, reason: str) -> None:
+        self._house.metrics.cut.labels(reason).inc()
+        peer = self._transport.get_extra_info("peername")
+        log.warning("websocket_reader_cut", reason=reason, peer=str(peer), unsent_bytes=self.unsent_bytes)

@@ -61,7 +61,7 @@ class Desk:
             case Snapshot():
                 key = request.key()
                 for symbol in request.chosen(self._known):
-                    self._hub.send_state(self._client, (symbol, key))
+                    self._hub.send_state(self._client, (symbol, key), is_asked=True)
             case Checksum():
                 self._answer(self._checksum(request))
             case Symbols():
@@ -94,8 +94,8 @@ class Desk:
             text = f"this of {again} is subscribed already; its messages come once"
             raise BadRequest("ALREADY_SUBSCRIBED", text, request.id)
         if len(self._places) + len(places) > self._subscriptions_max:
-            text = f"{len(self._places)} symbols are subscribed and at most {self._subscriptions_max} may be"
-            raise BadRequest("TOO_MANY_SUBSCRIPTIONS", f"{text}; unsubscribe some first", request.id)
+            text = f"{len(places)} more beside {len(self._places)}, and at most {self._subscriptions_max} may be"
+            raise BadRequest("TOO_MANY_SUBSCRIPTIONS", f"{text}; ask for fewer, or unsubscribe some", request.id)
         self._subscriptions[request.id] = places
         self._places.update(places)
         self._answer(_subscribed(request.id, key, symbols))

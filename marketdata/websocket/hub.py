@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from websockets.frames import Frame, Opcode
 
+from marketdata.book import Book
 from marketdata.candles import Tape
 from marketdata.messages import BookIncrement
 from marketdata.replica import Change, Replica
@@ -36,8 +37,11 @@ class Reader(Protocol):
     def write(self) -> Callable[[bytes], None]:
         """Writes whole frames."""
 
-    def leave_out(self, place: Place) -> None:
-        """Take note that a message of this place was not written: a snapshot of it is due."""
+    def make_room(self, size: int) -> None:
+        """A snapshot of so many bytes is about to be written; by itself it does not put the reader behind."""
+
+    def leave_out(self, place: Place, *, is_asked: bool = False) -> None:
+        """Take note that a message of this place was not written: a snapshot is due, watched or not if it was asked."""
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -53,7 +57,19 @@ class _Audience:
         self.view = view
         self.is_stale = is_stale
         """The readers know that nobody vouches for the book."""
+        self.has_lapsed = False
+        """The view was not told of every increment, because nobody was there to hear of them."""
         self.readers: dict[Reader, None] = {}
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether it is costly, and all who watch it are behind."""
+        return self.place[1].channel == "book" and all(reader.is_behind for reader in self.readers)
+
+    def begin(self, book: Book) -> None:
+        """Let the view start from a book."""
+        self.has_lapsed = False
+        self.view.begin(book)
 
 
 class Hub:
@@ -89,8 +105,8 @@ class Hub:
             self._tape(replica.symbol).take_up(replica.trades)
             for audience in self._audiences_of(replica.symbol):
                 audience.is_stale = False
-                audience.view.begin(replica.book)
-                self._publish(audience, audience.view.snapshot())
+                audience.begin(replica.book)
+                self._publish(audience, audience.view.snapshot(), is_snapshot=True)
         elif change is Change.LOST:
             self._metrics.stale.inc()
             for audience in self._audiences_of(replica.symbol):
@@ -107,7 +123,7 @@ class Hub:
             audience = audiences[key] = self._audience(place)
         audience.readers[reader] = None
         self._metrics.subscriptions.inc()
-        self._send_state(reader, audience)
+        self._send_state(reader, audience, is_asked=False)
 
     def leave(self, reader: Reader, place: Place) -> None:
         """Have a reader no longer watch a place that it watches."""
@@ -119,10 +135,11 @@ class Hub:
             del self._audiences[symbol][key]
             self._dirty.pop(audience, None)
 
-    def send_state(self, reader: Reader, place: Place) -> None:
-        """Send a reader a snapshot of a place, watched or not; or that the book is stale."""
+    def send_state(self, reader: Reader, place: Place, *, is_asked: bool) -> None:
+        """Send a reader a snapshot of a place, watched or not; or that the book is stale. It may have asked for it."""
         symbol, key = place
-        self._send_state(reader, self._audiences.get(symbol, {}).get(key) or self._audience(place))
+        audience = self._audiences.get(symbol, {}).get(key) or self._audience(place)
+        self._send_state(reader, audience, is_asked=is_asked)
 
     def told_md_seq(self, place: Place) -> int:
         """How far whoever watches a place should be; 0 if nobody does."""
@@ -141,18 +158,29 @@ class Hub:
             if isinstance(audience.view, Candles):
                 if changed and audience.view.gather(changed):
                     self._flush_later(audience)
+            elif audience.is_unheard:
+                self._lapse(audience)
             elif payload := audience.view.increment(increment):
                 self._publish(audience, payload)
 
-    def _publish(self, audience: _Audience, payload: bytes) -> None:
+    def _lapse(self, audience: _Audience) -> None:
+        """Make nothing for nobody: whoever catches up is sent a snapshot."""
+        audience.has_lapsed = True
+        for reader in audience.readers:
+            reader.leave_out(audience.place)
+        self._metrics.left_out.inc(len(audience.readers))
+
+    def _publish(self, audience: _Audience, payload: bytes, *, is_snapshot: bool = False) -> None:
         frame = text_frame(payload)
         written = 0
         for reader in audience.readers:
             if reader.is_behind:
                 reader.leave_out(audience.place)
-            else:
-                reader.write(frame)
-                written += 1
+                continue
+            if is_snapshot:
+                reader.make_room(len(frame))
+            reader.write(frame)
+            written += 1
         channel = audience.place[1].channel
         self._metrics.encoded[channel].inc()
         self._metrics.sent[channel].inc(written)
@@ -160,11 +188,14 @@ class Hub:
         if written < len(audience.readers):
             self._metrics.left_out.inc(len(audience.readers) - written)
 
-    def _send_state(self, reader: Reader, audience: _Audience) -> None:
+    def _send_state(self, reader: Reader, audience: _Audience, *, is_asked: bool) -> None:
         if reader.is_behind:
-            reader.leave_out(audience.place)
+            reader.leave_out(audience.place, is_asked=is_asked)
             return
+        if audience.has_lapsed:
+            audience.begin(self._replicas[audience.place[0]].book)
         frame = text_frame(audience.view.stale() if audience.is_stale else audience.view.snapshot())
+        reader.make_room(len(frame))
         reader.write(frame)
         self._metrics.sent[audience.place[1].channel].inc()
         self._metrics.bytes.inc(len(frame))

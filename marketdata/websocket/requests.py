@@ -81,6 +81,8 @@ class _OfView(_Request, frozen=True, kw_only=True):
             raise BadRequest("BAD_LENGTH", text, self.id)
         if self.channel == "book":
             return book
+        if book != ViewKey("book"):
+            raise BadRequest("BAD_REQUEST", f"depth and view are of the book; {self.channel} has none", self.id)
         if self.channel == "candles":
             return ViewKey("candles", length_s=self.length_s)
         return ViewKey(self.channel)  # type: ignore[arg-type] # is one of CHANNELS
@@ -95,7 +97,8 @@ class _OfView(_Request, frozen=True, kw_only=True):
         if self.symbols == ALL:
             return list(known)
         if isinstance(self.symbols, str) or not self.symbols:
-            text = f'symbols {_told(self.symbols)}; send a list such as ["AAPL"], or "*" for all'
+            symbols = self.symbols if isinstance(self.symbols, str) else list(self.symbols)
+            text = f'symbols {_told(symbols)}; send a list such as ["AAPL"], or "*" for all'
             raise BadRequest("BAD_REQUEST", text, self.id)
         for symbol in self.symbols:
             _check_symbol(symbol, known, self.id)
@@ -179,7 +182,7 @@ def decode_request(payload: bytes) -> Request:
 def _object(payload: bytes) -> dict[str, Any]:
     try:
         raw = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest("NOT_JSON", f"not JSON: {error}") from error
     if not isinstance(raw, dict):
         raise BadRequest("NOT_JSON", 'not a JSON object; send one such as {"op":"symbols"}')

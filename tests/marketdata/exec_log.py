@@ -51,13 +51,14 @@ class Log:
 
 @asynccontextmanager
 async def serving(bus: Bus, venue: Venue, path: Path) -> AsyncIterator[MarketDataService]:
-    """A service on a connection of its own, as in its process; ends with its last checkpoint."""
+    """A service that answers, on a connection of its own, as in its process; ends with its last checkpoint."""
     stop = asyncio.Event()
     own_bus = await Bus.connect(bus._client.connected_url.geturl(), name="marketdata")
     service = MarketDataService(venue, own_bus, path, ServiceMetrics(CollectorRegistry()))
     await service.start()
     running = asyncio.create_task(service.run(stop))
     try:
+        await until(lambda: service.is_answering)
         yield service
     finally:
         stop.set()

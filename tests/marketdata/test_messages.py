@@ -137,7 +137,18 @@ def test_a_request_is_a_symbol_or_an_object(payload: bytes, request_: SnapshotRe
 
 
 @pytest.mark.parametrize(
-    "payload", [b"\xff", b"{", b'{"symbol":1}', b'{"sybmol":"AAPL"}', b'{"symbol":"A","depth":-1}', b'{"part":0}']
+    "payload",
+    [
+        b"\xff",
+        b"{",
+        b'{"symbol":1}',
+        b'{"sybmol":"AAPL"}',
+        b'{"symbol":"A","depth":-1}',
+        b'{"symbol":"A","depth":1000001}',
+        b'{"symbol":"A","depth":100000000000000000000}',
+        b'{"part":0}',
+        b'{"symbol":"A","to_md_seq":3}',
+    ],
 )
 def test_a_malformed_request_is_an_error(payload: bytes) -> None:
     with pytest.raises(FeedError):

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bus.connection import Bus, MessageCallback
+from bus.connection import Bus, MessageCallback, NobodyThere
+from bus.reader import LogMessage
 from bus.subjects import md_subject
 from configs.loader import Venue
 from marketdata import checkpoint
@@ -100,6 +101,36 @@ async def test_a_reader_that_comes_late_joins_and_follows(bus: Bus, exec_log: Lo
             await exec_log.write(INCREMENTS[2])
             await until(lambda: said == ["RESTORED 1", "APPLIED 2", "APPLIED 3"])
             assert reader.replicas[SYMBOL].book.snapshot() == book_after(3)
+
+
+async def test_nobody_is_given_a_book_that_is_older_than_the_log(
+    bus: Bus, exec_log: Log, venue: Venue, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Books that are built again from the log are old ones until its end is reached."""
+    for increment in INCREMENTS[:3]:
+        await exec_log.write(increment)
+    half_way, go_on, take = asyncio.Event(), asyncio.Event(), MarketDataService._take
+
+    async def pause(service: MarketDataService, shard: int, stream: str, message: LogMessage) -> None:
+        if message.seq == 3:
+            half_way.set()
+            await go_on.wait()
+        await take(service, shard, stream, message)
+
+    monkeypatch.setattr(MarketDataService, "_take", pause)
+    service, stop = MarketDataService(venue, bus, path, ServiceMetrics(CollectorRegistry())), asyncio.Event()
+    await service.start()
+    running = asyncio.create_task(service.run(stop))
+    async with reading(bus, audit_interval_s=0.02) as (reader, said):
+        await half_way.wait()
+        with pytest.raises(NobodyThere):
+            await bus.request("md-snapshot", b"AAPL")
+        await until(lambda: not reader.is_available)
+        go_on.set()
+        await until(lambda: reader.is_available and "RESTORED 3" in said)
+        assert set(said) == {"LOST 0", "RESTORED 3"}
+    stop.set()
+    await running
 
 
 async def test_a_service_that_starts_again_goes_on_after_its_checkpoint(
@@ -258,6 +289,9 @@ class LossyBus(Bus):
     def is_connected(self) -> bool:
         return self.real.is_connected
 
+    def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
+        return self.real.on_reconnect(callback)
+
     async def request(self, subject: str, payload: bytes, timeout_s: float = 2.0) -> bytes:
         return await self.real.request(subject, payload, timeout_s)
 
@@ -316,6 +350,21 @@ async def test_service_and_reader_outlive_a_restart_of_the_server(
             await exec_log.write(increment)
         await until(lambda: replica.is_current and replica.md_seq == 4)
         assert replica.book.snapshot() == book_after(4)
+
+
+async def test_a_reader_whose_connection_was_away_vouches_for_nothing_until_it_has_asked(
+    bus: Bus, exec_log: Log, venue: Venue, path: Path
+) -> None:
+    """No increment and no audit reveals what was published meanwhile."""
+    async with serving(bus, venue, path), reading(bus, audit_interval_s=60) as (reader, said):
+        await exec_log.write(INCREMENTS[0])
+        replica = reader.replicas[SYMBOL]
+        await until(lambda: replica.is_current and replica.md_seq == 1)
+        said.clear()
+        await bus._reconnected()
+        assert said == ["LOST 1"]
+        await until(lambda: said == ["LOST 1", "RESTORED 1"])
+    assert not replica.is_current
 
 
 class Process:

@@ -81,7 +81,14 @@ def test_heads_say_how_far_every_book_is_and_what_its_checksum_is_there(desk: Sn
 
 @pytest.mark.parametrize(
     ("payload", "reason"),
-    [(b"XYZ", "UNKNOWN_SYMBOL"), (b"", "UNKNOWN_SYMBOL"), (b"{}", "UNKNOWN_SYMBOL"), (b"{", "BAD_REQUEST")],
+    [
+        (b"XYZ", "UNKNOWN_SYMBOL"),
+        (b"", "UNKNOWN_SYMBOL"),
+        (b"{}", "UNKNOWN_SYMBOL"),
+        (b"\0" * 1_000_000, "UNKNOWN_SYMBOL"),
+        (b"{", "BAD_REQUEST"),
+        (b'{"symbol":"AAPL","depth":%d}' % 2**63, "BAD_REQUEST"),
+    ],
 )
 def test_a_request_that_cannot_be_met_is_answered_with_the_reason(
     desk: SnapshotDesk, payload: bytes, reason: str
@@ -89,6 +96,7 @@ def test_a_request_that_cannot_be_met_is_answered_with_the_reason(
     reply = desk.answer(payload)
     assert isinstance(reply, Refusal)
     assert reply.reason == reason
+    assert len(encode(reply)) < 1_000
 
 
 def test_parts_are_of_one_moment_while_the_book_moves_on(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from bus.connection import Bus
 from configs.loader import Venue
@@ -40,6 +41,7 @@ FAULTS = [
     ("{", "NOT_JSON", "not JSON: "),
     ("[1]", "NOT_JSON", 'not a JSON object; send one such as {"op":"symbols"}'),
     (b"\xff\xfe", "NOT_JSON", "not JSON: "),
+    (b'{"op":"p\xffng"}', "NOT_JSON", "not JSON: "),
     ("[" * 20_000, "NOT_JSON", "not JSON: "),
     ("x" * 65_537, "TOO_LARGE", "65537 bytes; send 65536 at most"),
     ("{}", "UNKNOWN_OP", "op None; choose one of subscribe, snapshot, unsubscribe, checksum, symbols, ping"),
@@ -61,7 +63,8 @@ FAULTS = [
     (of(depth=1001), "BAD_DEPTH", "depth 1001; "),
     (of(channel="candles", length_s=7), "BAD_LENGTH", "length_s 7; choose one of 1, 10, 60, 300, 3600"),
     (of(symbols=["XYZ"]), "UNKNOWN_SYMBOL", '\'XYZ\' is not traded here; send {"op":"symbols"} for those that are'),
-    (of(symbols=[]), "BAD_REQUEST", "symbols (); send a list such as "),
+    (of(channel="trades", depth=3), "BAD_REQUEST", "depth and view are of the book; trades has none"),
+    (of(symbols=[]), "BAD_REQUEST", "symbols []; send a list such as "),
     (of(symbols=SYMBOL), "BAD_REQUEST", f"symbols '{SYMBOL}'; send a list such as "),
     ('{"op":"unsubscribe","id":"9"}', "UNKNOWN_ID", "id 9 is not subscribed; nothing to end"),
     ('{"op":"checksum","symbol":"XYZ"}', "UNKNOWN_SYMBOL", "'XYZ' is not traded here"),
@@ -109,7 +112,7 @@ async def test_beyond_the_subscriptions_of_a_connection_nothing_of_a_request_is_
     refused = await reader.ask(op="subscribe", id="2", channel="trades", symbols="*")
     assert (refused["code"], refused["text"]) == (
         "TOO_MANY_SUBSCRIPTIONS",
-        "2 symbols are subscribed and at most 3 may be; unsubscribe some first",
+        "2 more beside 2, and at most 3 may be; ask for fewer, or unsubscribe some",
     )
     assert where.metric("subscriptions") == 2
 
@@ -185,6 +188,21 @@ async def test_only_an_upgrade_at_the_root_is_served(where: Site, request_text: 
     assert first.startswith(f"HTTP/1.1 {status} ") if status else not first or first.startswith("HTTP/1.1 4")
     writer.close()
     await until(lambda: where.metric("connections") == 0)
+
+
+@pytest.mark.parametrize("path", ["/", "/feed"])
+@pytest.mark.parametrize("early", [Frame(Opcode.CLOSE, b"").serialize(mask=True), b"\xff" * 20], ids=["close", "noise"])
+async def test_what_comes_behind_a_handshake_without_waiting_concerns_nobody_else(
+    where: Site, path: str, early: bytes
+) -> None:
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    reader, writer = await asyncio.open_connection("127.0.0.1", where.server.port)
+    writer.write(HANDSHAKE.format(path, UPGRADE.format(KEY)).encode() + early)
+    assert await reader.read() == b""
+    writer.close()
+    await until(lambda: where.metric("connections") == 0)
+    assert not failures
 
 
 async def test_web_pages_connect_only_from_where_they_may(bus: Bus, venue: Venue) -> None:

@@ -1,6 +1,7 @@
 """Readers that do not read: they are conflated or cut, and nobody else notices."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 
 from bus.connection import Bus
 from bus.subjects import MD_SNAPSHOT_SUBJECT, md_subject
 from configs.loader import Venue
 from marketdata.book import Book
 from marketdata.messages import BookIncrement, FeedHeads, decode_request, encode
+from marketdata.websocket import connection
 from matcher.orders import BUY
 
 from .conftest import SYMBOL, public
@@ -29,6 +32,7 @@ class Publisher:
 
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
+        self.levels = LEVELS
         self.book = Book(SYMBOL, tick="0.01", lot="1")
 
     async def start(self) -> None:
@@ -39,10 +43,10 @@ class Publisher:
             self.bus.publish_now(md_subject(SYMBOL), encode(self._next()))
 
     def _next(self) -> BookIncrement:
-        """Large ones: every level changes its quantity."""
+        """Large ones: `levels` levels change their quantity."""
         number = self.book.md_seq + 1
         action = "0" if number == 1 else "1"
-        increment = public(number, *((action, BUY, ticks, number) for ticks in range(1, LEVELS + 1)))  # type: ignore[arg-type]
+        increment = public(number, *((action, BUY, ticks, number) for ticks in range(1, self.levels + 1)))  # type: ignore[arg-type]
         without_orders = [level_without_orders(level) for level in increment.levels]
         self.book.has_orders = False
         increment = BookIncrement(SYMBOL, number, number, increment.transact_ns, without_orders, [])
@@ -138,6 +142,38 @@ async def test_a_reader_that_does_not_read_gets_a_snapshot_and_the_others_get_ev
         )
 
 
+@pytest.mark.parametrize("depth", [0, 100])
+async def test_nothing_is_made_for_those_who_are_all_behind(
+    bus: Bus, venue: Venue, publisher: Publisher, depth: int
+) -> None:
+    publisher.publish(1)
+    async with site(bus, venue, unsent_kb_max=64) as where, line(where) as good, lazy_line(where) as lazy:
+        await where.at(SYMBOL, 1)
+        await begin(lazy, depth=depth)
+        await publish_until(publisher, lambda: where.metric("messages_left_out_total") > 5)
+        await where.at(SYMBOL, publisher.book.md_seq)
+        left_out = where.metric("messages_left_out_total")
+        encoded = where.metric("messages_encoded_total", channel="book")
+        publisher.publish(50)
+        await until(lambda: where.metric("messages_left_out_total") == left_out + 50)
+        assert where.metric("messages_encoded_total", channel="book") == encoded
+        await begin(good, depth=depth)  # for one who comes later all is as it should be
+
+        told = await lazy.next()
+        while told["type"] == "increment":
+            told = await lazy.next()
+        assert told["md_seq"] == publisher.book.md_seq
+        assert told["bids"] == json.loads(encode(publisher.book.snapshot(depth)))["bids"]
+        publisher.publish(1)
+        for reader in (good, lazy):
+            told = await reader.next()
+            assert (told["type"], told["prev_md_seq"], told["md_seq"]) == (
+                "increment",
+                publisher.book.md_seq - 1,
+                publisher.book.md_seq,
+            )
+
+
 async def test_a_reader_that_does_not_read_is_cut_where_that_is_configured(
     bus: Bus, venue: Venue, publisher: Publisher
 ) -> None:
@@ -170,6 +206,59 @@ async def test_what_a_reader_left_while_it_was_behind_is_not_sent(bus: Bus, venu
             told = await lazy.next()
         assert (await lazy.next())["type"] == "unsubscribed"
         assert (await lazy.ask(op="ping"))["type"] == "pong"
+
+
+@pytest.fixture
+def small_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is unsent waits in the process, hardly anything in the kernel."""
+    monkeypatch.setattr(connection, "_KERNEL_BYTES_MAX", 4096)
+
+
+@pytest.mark.usefixtures("small_kernel")
+@pytest.mark.parametrize("slow_reader", ["conflate", "cut"])
+async def test_a_snapshot_larger_than_what_may_be_unsent_is_followed_by_increments(
+    bus: Bus, venue: Venue, publisher: Publisher, slow_reader: str
+) -> None:
+    """Else a reader of a deep and busy book would be given one snapshot after the other, or cut by the first."""
+    publisher.levels = 2_000
+    publisher.publish(1)
+    configured = site(bus, venue, unsent_kb_max=16, slow_reader=slow_reader)
+    async with configured as where, lazy_line(where) as lazy:
+        await where.at(SYMBOL, 1)
+        lazy.connection.transport.pause_reading()
+        await lazy.send({"op": "subscribe", "id": "1", "channel": "book", "symbols": [SYMBOL]})
+        await until(lambda: where.metric("subscriptions") == 1)
+        publisher.levels = 1
+        publisher.publish(5)
+        await where.at(SYMBOL, 6)
+        assert where.metric("unsent_bytes") > 16 * 1024
+        lazy.connection.transport.resume_reading()
+        told = [await lazy.next() for _ in range(7)]
+        assert [(each["type"], each.get("md_seq")) for each in told] == [
+            ("subscribed", None),
+            ("snapshot", 1),
+            *(("increment", number) for number in range(2, 7)),
+        ]
+        assert where.metric("conflations_total") == 0
+
+
+@pytest.mark.usefixtures("small_kernel")
+async def test_a_snapshot_that_was_asked_for_comes_even_to_a_reader_that_is_behind(
+    bus: Bus, venue: Venue, publisher: Publisher
+) -> None:
+    publisher.levels = 2_000
+    publisher.publish(1)
+    async with site(bus, venue, unsent_kb_max=16) as where, lazy_line(where) as lazy:
+        await where.at(SYMBOL, 1)
+        requests = [
+            {"op": "snapshot", "channel": "book", "symbols": [SYMBOL], "depth": depth} for depth in range(990, 1000)
+        ]
+        frames = [Frame(Opcode.TEXT, json.dumps(each).encode()).serialize(mask=True) for each in requests]
+        lazy.connection.transport.pause_reading()
+        lazy.connection.transport.write(b"".join(frames))
+        await until(lambda: where.metric("conflations_total") == 1)
+        lazy.connection.transport.resume_reading()
+        assert {(await lazy.next())["depth"] for _ in requests} == set(range(990, 1000))
 
 
 async def test_a_connection_that_answers_nothing_is_cut(bus: Bus, venue: Venue) -> None:

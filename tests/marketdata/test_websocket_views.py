@@ -12,7 +12,7 @@ from marketdata.messages import BookIncrement
 from marketdata.replica import Change
 from marketdata.websocket.requests import ViewKey
 from marketdata.websocket.views import Candles, view_of
-from marketdata.websocket_client import _decode_head, _Watch
+from marketdata.websocket.watches import Watch, decode_head
 from matcher.increments import TradePrint
 from matcher.orders import BUY, SELL
 
@@ -25,8 +25,8 @@ KEYS = [
 ]
 
 
-def taken(watch: _Watch, payload: bytes) -> Change:
-    return watch.on_message(_decode_head(payload), payload)[0]
+def taken(watch: Watch, payload: bytes) -> Change:
+    return watch.on_message(decode_head(payload), payload)[0]
 
 
 @pytest.mark.parametrize("key", KEYS, ids=str)
@@ -37,7 +37,7 @@ def test_a_reader_of_any_depth_has_the_best_levels_after_each_message(
     book, with_orders = Book(SYMBOL, tick="0.01", lot="1"), key.view == "orders"
     for increment in stream[:joined_at]:
         book.apply(increment)
-    view, watch = view_of(key, book, Tape()), _Watch(SYMBOL, key)
+    view, watch = view_of(key, book, Tape()), Watch(SYMBOL, key)
     assert taken(watch, view.snapshot()) is Change.RESTORED
     for increment in stream[joined_at:]:
         book.apply(increment)
@@ -47,7 +47,7 @@ def test_a_reader_of_any_depth_has_the_best_levels_after_each_message(
         seen, whole = watch.replica.book.snapshot(with_orders=with_orders), book.snapshot(with_orders=with_orders)
         assert (seen.bids, seen.asks) == (whole.bids[: key.depth or None], whole.asks[: key.depth or None])
         assert (seen.phase, seen.indicative, seen.trades) == (whole.phase, whole.indicative, whole.trades)
-        late = _Watch(SYMBOL, key)
+        late = Watch(SYMBOL, key)
         assert taken(late, view.snapshot()) is Change.RESTORED
         assert late.replica.book.snapshot(with_orders=with_orders).bids == seen.bids
 
@@ -56,7 +56,7 @@ def test_a_reader_of_any_depth_has_the_best_levels_after_each_message(
 @given(stream=increment_streams(), dropped=st.integers(0, 29))
 def test_a_reader_of_any_depth_notices_what_it_missed(key: ViewKey, stream: list[BookIncrement], dropped: int) -> None:
     book = Book(SYMBOL, tick="0.01", lot="1")
-    view, watch = view_of(key, book, Tape()), _Watch(SYMBOL, key)
+    view, watch = view_of(key, book, Tape()), Watch(SYMBOL, key)
     taken(watch, view.snapshot())
     payloads = []
     for increment in stream:
@@ -102,6 +102,15 @@ def test_trades_statistics_and_status_tell_of_what_concerns_them() -> None:
     assert [(each["match_id"], each["price"], each["qty"]) for each in told["trades"]] == [(1, "1.00", "5")]
     assert not views["status"].increment(traded)
     assert json.loads(views["status"].snapshot())["phase"]["phase"] == "3"
+
+
+def test_match_ids_show_what_a_snapshot_does_not_reach_back_to() -> None:
+    book = Book(SYMBOL, tick="0.01", lot="1")
+    view = view_of(ViewKey("trades"), book, Tape())
+    for number in range(1, 62):
+        book.apply(public(number, trades=(TradePrint(number, 100, 5, BUY),)))
+    told = json.loads(view.snapshot())
+    assert [each["match_id"] for each in told["trades"]] == list(range(12, 62))
 
 
 def test_candles_are_told_when_they_are_asked_for() -> None:

@@ -11,7 +11,7 @@ from marketdata.client import BookReader
 from marketdata.fix.requests import ENTRY_TYPES
 from marketdata.messages import BookIncrement
 from marketdata.replica import Change, Replica
-from marketdata.websocket_client import Feed
+from marketdata.websocket.client import Feed
 from matcher.instruments import Instrument
 from sessions.fix_text import pairs
 from simulators.fix_client import FixClientError, Received
