@@ -1,264 +1,398 @@
 """
-Market data to many readers: latency from publishing to receipt, and what a message and a reader cost.
+Market data to many readers, on recorded flow: latency from matching to receipt, and what a message and a reader cost.
 
-    ./.venv/bin/python -m tests.bench.bench_feed [--transport websocket] [--readers 1,100,1000] [--seconds 5]
+    ./.venv/bin/python -m tests.bench.bench_feed [--transport websocket|nats|fix] [--readers 1,100,1000] [--times 3]
 
-A NATS server, `./outcry websocket` for that transport, a publisher with a fixed rate in place of the market-data
-process, and readers of one symbol's whole book. Two of them measure: the one that subscribed first and the one that
-subscribed last; all others are in a process of their own and only read. Each number of readers is measured twice, the
-second time with one more that never reads. Prints one JSON line for each.
+A whole venue: JetStream, matcher, market data, and `websocket` or a gateway where readers come through them. It is
+asked what the busiest second of the recorded flow (`busiest_second`) asked of its market, at 1 and at 10 times its
+speed, over the gateway's own sequencer. A second is short, so it is played `--times` times at each speed, each time on
+a symbol of its own whose book was made by what the file has before; readers change over to it. All of that once while
+everybody reads, and once more when one more reader has stopped to.
+
+Latency counts from the time of the record in EXEC, which JetStream sets as it takes the matcher's answer, until the
+message is read from a socket; what the matcher took before that is not in it. `from_request` counts from when the
+request was given to the sequencer. Two readers note it: the one that subscribed first and the one that subscribed last;
+all others are in a process of their own and only read. CPU is that of each process from the first request until the
+last byte has been read by everybody. Prints one JSON line for each number of readers.
 """
 
 import argparse
 import asyncio
 import json
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import uvloop
+from prometheus_client import CollectorRegistry
 
 from bus.connection import Bus
-from bus.subjects import MD_SNAPSHOT_SUBJECT, md_subject
-from marketdata.book import Book
-from marketdata.messages import BookIncrement, FeedHeads, LevelUpdate, decode_request, encode
-from tests.bench.bench_venue import cpu_s, rss_kib
-from tests.jetstream import Server
+from bus.records import decode_exec, decode_increments
+from bus.streams import last_seq, read_record
+from bus.subjects import exec_stream
+from gateway.metrics import GatewayMetrics
+from gateway.sequencer import Sequencer
+from gateway.session_progress import SessionProgress
+from simulators.flow_instruments import instruments_file
+from tests.bench.bench_pipeline import VenueWithoutGateway
+from tests.bench.bench_venue import rss_kib
+from tests.bench.busiest_second import BusySecond, Commands, busiest_window, recordings, requests_of
+from tests.bench.feed_readers import READERS, password
 from venue.ephemeral import ephemeral_config, free_ports
+from venue.up import RunningVenue
 
-SYMBOL: Final = "AAPL"
-LEVELS: Final = 500
-DELIVERIES_PER_S: Final = 50_000
-"""Of all readers together; the rate of messages is lowered to it."""
-RATE_MAX: Final = 1_000
-HELLO: Final = {
-    "websocket": (
-        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    ),
-    "nats": b'CONNECT {"verbose":false}\r\n',
-}
-
-
-def subscription(transport: str) -> bytes:
-    """What a reader sends after its hello."""
-    if transport == "nats":
-        return f"SUB {md_subject(SYMBOL)} 1\r\nPING\r\n".encode()
-    return masked({"op": "subscribe", "id": "1", "channel": "book", "symbols": [SYMBOL]})
+SPEEDS: Final = (1, 10)
+EXEC: Final = exec_stream(0)
+FIRM: Final = "FIRMA"
+SESSION: Final = "FIX.4.4:BENCH"
+UNSENT_MAX: Final = 500
+"""Requests before the second that may wait for JetStream."""
+SERVERS: Final = {"websocket": "websocket", "nats": "nats-server", "fix": "gateway"}
+"""By transport: the process that the readers are connected to."""
+SETTLE_S: Final = 0.3
+PATIENCE_S: Final = 60.0
 
 
-def masked(request: dict[str, Any]) -> bytes:
-    """A request as a WebSocket frame; zeros as its mask leave the text as it is."""
-    text = json.dumps(request).encode()
-    return bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text
+class Readers:
+    """A process of readers (`feed_readers`), as those give orders to it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, count: int) -> None:
+        self.pid = process.pid
+        self.count = count
+        self._process = process
+
+    async def order(self, **order: Any) -> dict[str, Any]:
+        """Have something done."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        return await self.answer()
+
+    async def answer(self) -> dict[str, Any]:
+        """What it says when it has done something."""
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        assert line, "the readers' process has ended; what it said is above"
+        return json.loads(line)  # type: ignore[no-any-return]
 
 
-class Sink(asyncio.Protocol):
-    """Reads and forgets; the first reply to its subscription is awaited, so that all are in place."""
-
-    def __init__(self, transport: str) -> None:
-        self._kind = transport
-        self._heard = b""
-        self.is_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        transport.write(HELLO[self._kind])
-        if self._kind == "nats":
-            transport.write(subscription("nats"))
-
-    def data_received(self, data: bytes) -> None:
-        if self.is_ready.done():
-            self.take(data)
-            return
-        self._heard += data
-        if self._kind == "websocket" and b"\r\n\r\n" in self._heard and b"subscribed" not in self._heard:
-            self.transport.write(subscription("websocket"))
-        if b"PONG" in self._heard or b'"type":"snapshot"' in self._heard:
-            self.is_ready.set_result(None)
-
-    def take(self, data: bytes) -> None:
-        """Whatever comes once it is subscribed."""
-
-
-class Probe(Sink):
-    """Notes how long each message took."""
-
-    def __init__(self, transport: str) -> None:
-        super().__init__(transport)
-        self.latencies_ns: list[int] = []
-        self._rest = b""
-
-    def take(self, data: bytes) -> None:
-        now_ns = time.time_ns()
-        pieces = (self._rest + data).split(b'"transact_ns":')
-        for piece in pieces[1:]:
-            if len(piece) > 19 and b'"trades":[]' in piece:  # whole as far as it matters
-                self.latencies_ns.append(now_ns - int(piece[:19]))
-        last = pieces[-1]
-        self._rest = b"" if b'"trades":[]' in last or len(pieces) == 1 else b'"transact_ns":' + last
-
-
-async def connect(kind: type[Sink], transport: str, port: int) -> Any:
-    _, sink = await asyncio.get_running_loop().create_connection(lambda: kind(transport), "127.0.0.1", port)
-    await sink.is_ready
-    return sink
-
-
-async def sink_many(transport: str, port: int, count: int) -> None:
-    """The program of the process that only reads: says when all are subscribed, and stays."""
-    sinks = [await connect(Sink, transport, port) for _ in range(count)]
-    sys.stdout.write(f"{len(sinks)}\n")
-    sys.stdout.flush()
-    await asyncio.Event().wait()
-
-
-class Publisher:
-    """In place of the market-data process."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self._book = Book(SYMBOL, tick="0.01", lot="1", has_orders=False)
-        self._apply("0", range(LEVELS))
-
-    async def start(self) -> None:
-        await self._bus.subscribe(MD_SNAPSHOT_SUBJECT, self._answer)
-
-    async def publish(self, rate: int, seconds: float) -> int:
-        """Publish at a fixed rate; returns how many."""
-        loop, begin_s = asyncio.get_running_loop(), asyncio.get_running_loop().time()
-        count = int(rate * seconds)
-        for number in range(count):
-            delay_s = begin_s + number / rate - loop.time()
-            if delay_s > 0:
-                await asyncio.sleep(delay_s)
-            increment = self._apply("1", (number % LEVELS, (number + 7) % LEVELS))
-            self._bus.publish_now(md_subject(SYMBOL), encode(increment))
-        return count
-
-    def _apply(self, action: Any, places: Any) -> BookIncrement:
-        number = self._book.md_seq + 1
-        levels = [LevelUpdate(action, "1", f"{100 - p / 100:.2f}", f"{number}", 10_000 - p, number, 1) for p in places]
-        increment = BookIncrement(SYMBOL, number, number, time.time_ns(), levels, [])
-        self._book.apply(increment)
-        return increment
-
-    def _answer(self, _subject: str, payload: bytes, reply: str) -> None:
-        heads = FeedHeads({SYMBOL: self._book.md_seq}, {SYMBOL: self._book.checksum()})
-        self._bus.publish_now(reply, encode(heads if decode_request(payload).heads else self._book.snapshot()))
-
-
-@contextmanager
-def process(*command: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
-    running = subprocess.Popen(command, text=True, **options)
+@asynccontextmanager
+async def readers_of(transport: str, port: int, names: list[str], *, notes: bool) -> AsyncIterator[Readers]:
+    """Readers that are connected."""
+    arguments = ["--transport", transport, "--port", str(port), "--names", ",".join(names)]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.feed_readers", *arguments, *(["--notes"] if notes else [])),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**24,
+    )
+    readers = Readers(process, len(names))
     try:
-        yield running
+        await readers.answer()
+        yield readers
     finally:
-        running.kill()
-        running.wait()
+        process.kill()
+        await process.wait()
 
 
-def connect_and_never_read(stack: ExitStack, transport: str, port: int) -> None:
-    """Over WebSocket it also asks for so many snapshots that it is behind from the start."""
-    lazy = stack.enter_context(socket.socket())
-    lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    lazy.connect(("127.0.0.1", port))
-    lazy.sendall(HELLO[transport])
-    if transport == "websocket":
-        lazy.recv(4096)
-    lazy.sendall(subscription(transport))
-    if transport == "websocket":
-        lazy.sendall(90 * masked({"op": "snapshot", "channel": "book", "symbols": [SYMBOL]}))
+class Driver:
+    """Asks the venue what the recording asked of its market, as a gateway would."""
+
+    def __init__(self, bus: Bus, venue: RunningVenue, busy: BusySecond) -> None:
+        gateway = msgspec.structs.replace(venue.venue.config.gateway, id="bench")
+        config = msgspec.structs.replace(venue.venue.config, gateway=gateway)
+        boot = time.time_ns()
+        self._sequencer = Sequencer(
+            bus,
+            msgspec.structs.replace(venue.venue, config=config),
+            boot=boot,
+            metrics=GatewayMetrics(CollectorRegistry()),
+        )
+        self._sequencer.announce("bench", boot)
+        self._progress = SessionProgress()
+        self._busy = busy
+        self._commands = {
+            symbol: Commands(instrument, busy.units, session_id=SESSION, firm=FIRM)
+            for symbol, instrument in venue.venue.instruments.items()
+        }
+        self._msg_seq_num = 0
+
+    async def make_book(self, symbol: str) -> None:
+        """All that came before the second, as fast as it goes."""
+        for request in self._busy.before:
+            self._submit(symbol, request)
+            if self._sequencer.commands_waiting >= UNSENT_MAX:
+                self._sequencer.flush()
+                while self._sequencer.commands_waiting >= UNSENT_MAX // 2:  # noqa: ASYNC110 - has no event
+                    await asyncio.sleep(0.001)
+        self._sequencer.flush()
+
+    async def play(self, symbol: str, speed: int) -> None:
+        """The second; a request that is due goes at once, with others of the same millisecond."""
+        begin_ns = time.perf_counter_ns()
+        for offset_ns, request in self._busy.second:
+            left_ns = begin_ns + offset_ns // speed - time.perf_counter_ns()
+            if left_ns > 0:
+                self._sequencer.flush()
+                await asyncio.sleep(left_ns / 1e9)
+            self._submit(symbol, request)
+        self._sequencer.flush()
+
+    def _submit(self, symbol: str, request: Any) -> None:
+        self._msg_seq_num += 1
+        self._progress.begin(1, self._msg_seq_num)
+        command = self._commands[symbol].command(request, msg_seq_num=self._msg_seq_num, received_ns=time.time_ns())
+        self._sequencer.submit(command, self._progress)
 
 
-async def measure(options: argparse.Namespace, readers: int, *, with_lazy: bool) -> dict[str, Any]:
-    transport = options.transport
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = Server(directory / "jetstream")
-        server.start()
-        stack.callback(server.kill)
-        bus = await Bus.connect(server.url, name="bench")
-        publisher = Publisher(bus)
-        await publisher.start()
-        if transport == "websocket":
-            port, metrics_port = free_ports(2)
-            section = {"port": port, "metrics_port": metrics_port, "connections_max": 5000}
-            config = ephemeral_config(directory, websocket=section)
-            arguments = ("--config", str(config), "--data", str(directory / "data"), "--nats", server.url)
-            command = (sys.executable, "-P", "-m", "marketdata.websocket", *arguments)
-            serving = stack.enter_context(process(*command, stderr=(directory / "log").open("w")))
-            pid = serving.pid
-            await reachable(port)
-        else:
-            assert server.process is not None
-            port, pid = server.port, server.process.pid
-        first = await connect(Probe, transport, port)
-        before_kib = rss_kib(pid)
-        if readers > 2:
-            command = (sys.executable, "-m", "tests.bench.bench_feed", "--sink", str(readers - 2))
-            sinks = stack.enter_context(
-                process(*command, "--transport", transport, "--port", str(port), stdout=subprocess.PIPE)
-            )
-            assert sinks.stdout is not None
-            await asyncio.to_thread(sinks.stdout.readline)
-        last = await connect(Probe, transport, port) if readers > 1 else first
-        rate = min(RATE_MAX, DELIVERIES_PER_S // readers)
-        await publisher.publish(rate, 1)
-        per_reader_kib = (rss_kib(pid) - before_kib) / max(1, readers - 1)
-        if with_lazy:
-            connect_and_never_read(stack, transport, port)
-        await asyncio.sleep(0.5)
-        for probe in (first, last):
-            probe.latencies_ns.clear()
-        stat = Path(f"/proc/{pid}/stat")
-        cpu_before_s = cpu_s(stat)[1]
-        sent = await publisher.publish(rate, options.seconds)
-        await asyncio.sleep(0.5)  # what is on its way
-        used_s = cpu_s(stat)[1] - cpu_before_s
-        received = {"first": len(first.latencies_ns), "last": len(last.latencies_ns)}
-        await bus.close()
-        conflated = {"conflations": conflations(metrics_port)} if transport == "websocket" else {}
+class Stage:
+    """A venue, its driver, and its readers."""
+
+    def __init__(self, venue: RunningVenue, bus: Bus, driver: Driver, busy: BusySecond) -> None:
+        self.venue = venue
+        self.bus = bus
+        self.driver = driver
+        self.busy = busy
+        self.md_seq: dict[str, int] = {}
+        """Of each book when its second begins."""
+        self.noting: list[Readers] = []
+        self.crowd: list[Readers] = []
+        self.stopping: list[Readers] = []
+
+    @property
+    def reading(self) -> list[Readers]:
+        """In the order in which they subscribe."""
+        return [self.noting[0], *self.crowd, *self.noting[1:], *self.stopping]
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Of all processes whose CPU counts."""
+        pids = {name: process.pid for name, process in self.venue.processes.items()}
+        return pids | {"readers": self.crowd[0].pid if self.crowd else self.noting[0].pid}
+
+    async def watch(self, symbol: str) -> None:
+        """Have everybody who reads change over to a symbol."""
+        for readers in self.reading:
+            await readers.order(do="watch", symbol=symbol)
+        await self.settle()
+
+    async def settle(self) -> int:
+        """Wait until all has been read; returns the bytes of all so far."""
+        return sum([(await readers.order(do="settle"))["bytes"] for readers in self.reading])
+
+    async def stop(self, symbols: list[str]) -> None:
+        """One reader stops reading."""
+        for readers in self.stopping:
+            await readers.order(do="stop", symbols=symbols)
+        self.stopping.clear()
+        await asyncio.sleep(SETTLE_S)
+
+    async def make_book(self, symbol: str) -> None:
+        """Bring the book of a symbol to what it was before the second."""
+        exec_seq = await last_seq(self.bus, EXEC)
+        await self.driver.make_book(symbol)
+        seen = 0
+        async with asyncio.timeout(PATIENCE_S):
+            while seen < len(self.busy.before):  # every request changes the book, unless the venue refuses it
+                await asyncio.sleep(SETTLE_S)
+                seen = max(await matched_ns(self.bus, symbol, exec_seq), default=0)
+        self.md_seq[symbol] = seen
+
+
+class Play(msgspec.Struct):
+    """What came of seconds that were played at one speed."""
+
+    messages: int = 0
+    deliveries: int = 0
+    """Of each message, one to each who reads."""
+    records: int = 0
+    wall_s: float = 0.0
+    bytes_read: int = 0
+    cpu_s: Counter[str] = msgspec.field(default_factory=Counter)
+    from_matching_ns: list[list[int]] = msgspec.field(default_factory=list)
+    """By noting reader."""
+    from_request_ns: list[int] = msgspec.field(default_factory=list)
+    missed: int = 0
+    """Messages that a noting reader did not get, because it was given a snapshot instead."""
+    conflations: int = 0
+    """Of all readers."""
+
+    def figures(self, stage: Stage) -> dict[str, Any]:
+        """For the JSON line."""
         return {
-            "transport": transport,
-            "readers": readers,
-            "one_never_reads": with_lazy,
-            "messages_per_s": rate,
-            "sent": sent,
-            "received": received,
-            "first_us": quantiles(first.latencies_ns),
-            "last_us": quantiles(last.latencies_ns),
-            "server_cpu_percent": round(100 * used_s / options.seconds, 1),
-            "cpu_us_per_message": round(1e6 * used_s / sent, 1),
-            "cpu_us_per_message_and_reader": round(1e6 * used_s / sent / readers, 2),
-            "kib_per_reader": round(per_reader_kib, 1),
-            **conflated,
+            "messages": self.messages,
+            "exec_records": self.records,
+            "seconds_until_all_was_read": round(self.wall_s, 2),
+            "first_us": quantiles(self.from_matching_ns[0]),
+            "last_us": quantiles(self.from_matching_ns[-1]),
+            "from_request_us": quantiles(self.from_request_ns),
+            "missed_by_those_who_note": self.missed,
+            "conflations": self.conflations,
+            "bytes_per_delivery": round(self.bytes_read / self.deliveries),
+            "cpu_us_per_message": {name: round(1e6 * used / self.messages, 1) for name, used in self.cpu_s.items()},
+            "cpu_us_per_delivery": {
+                name: round(1e6 * self.cpu_s[name] / self.deliveries, 2)
+                for name in ("marketdata", "nats-server", "websocket", "gateway", "readers")
+                if name in stage.pids
+            },
         }
 
 
-def conflations(metrics_port: int) -> int:
+async def play(stage: Stage, transport: str, symbol: str, speed: int, into: Play) -> None:
+    """Play the second once; what came of it is added."""
+    await stage.watch(symbol)
+    conflations_before = conflations(stage.venue) if transport == "websocket" else 0
+    bytes_before = await stage.settle()
+    record_before = await last_seq(stage.bus, EXEC)
+    cpu_before_s = {name: cpu_s(pid) for name, pid in stage.pids.items()}
+    begin_s = time.perf_counter()
+    await stage.driver.play(symbol, speed)
+    last_md_seq = stage.md_seq[symbol] + len(stage.busy.second)
+    reached = [await readers.order(do="reach", md_seq=last_md_seq) for readers in stage.noting]
+    bytes_now = await stage.settle()
+    into.wall_s += time.perf_counter() - begin_s
+    for name, pid in stage.pids.items():
+        into.cpu_s[name] += cpu_s(pid) - cpu_before_s[name]
+    into.messages += len(stage.busy.second)
+    into.deliveries += len(stage.busy.second) * sum(readers.count for readers in stage.reading)
+    into.bytes_read += bytes_now - bytes_before
+    into.conflations += (conflations(stage.venue) - conflations_before) if transport == "websocket" else 0
+    matched = await matched_ns(stage.bus, symbol, record_before)
+    assert len(matched) == len(stage.busy.second), "the venue refused something of the recording"
+    into.records += len({stored_ns for stored_ns, _ in matched.values()})
+    into.from_matching_ns += [[] for _ in range(len(reached) - len(into.from_matching_ns))]
+    for place, answer in enumerate(reached):
+        (arrivals,) = answer["arrivals"]
+        into.missed += len(matched) - len(arrivals)
+        for md_seq, arrived_ns in arrivals:
+            stored_ns, received_ns = matched[md_seq]
+            into.from_matching_ns[place].append(arrived_ns - stored_ns)
+            into.from_request_ns.append(arrived_ns - received_ns)
+
+
+async def matched_ns(bus: Bus, symbol: str, after_seq: int) -> dict[int, tuple[int, int]]:
+    """By md_seq: when JetStream received the record of an increment, and when its request was received."""
+    matched: dict[int, tuple[int, int]] = {}
+    for seq in range(after_seq + 1, await last_seq(bus, EXEC) + 1):
+        record = await read_record(bus, EXEC, seq)
+        assert record is not None
+        for increment in decode_increments(decode_exec(record.payload)):
+            if increment.symbol == symbol:
+                matched[increment.md_seq] = record.stored_ns, increment.transact_ns
+    return matched
+
+
+async def measure(options: argparse.Namespace, busy: BusySecond, readers: int) -> dict[str, Any]:
+    """One number of readers."""
+    transport: str = options.transport
+    plays = [(stopped, speed) for stopped in (False, True) for speed in SPEEDS for _ in range(options.times)]
+    symbols = [f"PLAY{number}" for number in range(len(plays) + 1)]
+    names = [f"READ{number}" for number in range(readers + 1)]  # the last one will stop
+    async with AsyncExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        config = venue_file(directory, options, busy, symbols, names)
+        kind = RunningVenue if transport == "fix" else VenueWithoutGateway
+        venue = await stack.enter_async_context(kind(config, directory / "data"))
+        bus = await Bus.connect(venue.venue.config.nats.url, name="bench")
+        stack.push_async_callback(bus.close)
+        stage = Stage(venue, bus, Driver(bus, venue, busy), busy)
+        for symbol in symbols:
+            await stage.make_book(symbol)
+        memory_kib = await admit(stack, stage, transport, symbols[0], names)
+        await play(stage, transport, symbols[0], 1, Play())  # so that everything has been used once
+        done = {plan: Play() for plan in plays}
+        for place, (symbol, plan) in enumerate(zip(symbols[1:], plays, strict=True)):
+            if plan[0] and stage.stopping:
+                await stage.stop(symbols[place + 1 :])
+            await play(stage, transport, symbol, plan[1], done[plan])
+        server = venue.processes[SERVERS[transport]].pid
+        return {
+            "transport": transport,
+            "readers": readers,
+            "durability": options.durability,
+            "times": options.times,
+            "kib_per_reader": round(memory_kib / max(1, readers - 1), 1) if readers > 1 else None,
+            "server_rss_mib_at_end": round(rss_kib(server) / 1024, 1),
+            "conflations_with_the_stopped_one": conflations(venue) if transport == "websocket" else None,
+            **{
+                f"{'one_stopped' if stopped else 'all_read'}_{speed}x": each.figures(stage)
+                for (stopped, speed), each in done.items()
+            },
+        }
+
+
+async def admit(stack: AsyncExitStack, stage: Stage, transport: str, symbol: str, names: list[str]) -> int:
+    """Connect all readers and have them watch a book; returns by how many KiB all but the first made a server grow."""
+    ports = {"websocket": stage.venue.websocket_port, "nats": nats_port(stage.venue)}
+    port = stage.venue.fix_port if transport == "fix" else ports[transport]
+
+    async def enter(some: list[str], *, notes: bool) -> list[Readers]:
+        if not some:
+            return []
+        readers = await stack.enter_async_context(readers_of(transport, port, some, notes=notes))
+        await readers.order(do="watch", symbol=symbol)
+        await readers.order(do="settle")
+        return [readers]
+
+    server = stage.venue.processes[SERVERS[transport]].pid
+    first, *others, last, stopping = names if len(names) > 2 else [names[0], "", names[1]]
+    stage.noting += await enter([first], notes=True)
+    before_kib = rss_kib(server)
+    stage.crowd += await enter(others, notes=False)
+    stage.noting += await enter([last] if last else [], notes=True)
+    grown_kib = rss_kib(server) - before_kib
+    stage.stopping += await enter([stopping], notes=False)
+    return grown_kib
+
+
+def venue_file(
+    directory: Path, options: argparse.Namespace, busy: BusySecond, symbols: list[str], names: list[str]
+) -> Path:
+    """One shard that trades the recorded instrument under so many names, and lets the readers in."""
+    instruments = [msgspec.structs.replace(busy.instrument, symbol=symbol) for symbol in symbols]
+    path = directory / "instruments.toml"
+    path.write_text(instruments_file(instruments))
+    websocket: dict[str, Any] = {"port": 0}
+    if options.transport == "websocket":
+        port, metrics_port = free_ports(2)
+        # Our readers answer no ping, and say nothing for a while.
+        websocket = {"port": port, "metrics_port": metrics_port, "ping_interval_s": 600}
+    sessions = [{"comp_id": name, "password": password(name), "kind": "marketdata"} for name in names]
+    firms = [{"name": FIRM, "sessions": [{"comp_id": "FIRMA1", "password": password("FIRMA1")}]}]
+    if options.transport == "fix":
+        firms.append({"name": "READERS", "sessions": sessions})
+    return ephemeral_config(
+        directory,
+        instruments=str(path),
+        shards=1,
+        durability=options.durability,
+        firms=firms,
+        websocket=websocket,
+        gateway={"hold_max_ms": 0},  # on a machine that is too busy, too, all of the recording is asked for
+    )
+
+
+def nats_port(venue: RunningVenue) -> int:
+    return int(venue.venue.config.nats.url.rpartition(":")[2])
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of all threads of a process, by the kernel's clock of them (see `clock_getcpuclockid`)."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def conflations(venue: RunningVenue) -> int:
+    """How often a WebSocket reader was left out so far."""
+    metrics_port = venue.processes["websocket"].details["metrics_port"]
     with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics") as page:
         lines = page.read().decode().splitlines()
     return int(float(next(line.split()[1] for line in lines if line.startswith("websocket_conflations_total"))))
-
-
-async def reachable(port: int) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                (await asyncio.open_connection("127.0.0.1", port))[1].close()
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                return
 
 
 def quantiles(latencies_ns: list[int]) -> dict[str, int]:
@@ -269,27 +403,33 @@ def quantiles(latencies_ns: list[int]) -> dict[str, int]:
     }
 
 
-async def run(options: argparse.Namespace) -> None:
-    if options.sink:
-        await sink_many(options.transport, options.port, options.sink)
-        return
+async def run(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """All numbers of readers, in venues of their own."""
+    busy = requests_of(busiest_window(recordings()))
+    lines: list[dict[str, Any]] = []
     for readers in map(int, options.readers.split(",")):
-        for with_lazy in (False, True):
-            sys.stdout.write(json.dumps(await measure(options, readers, with_lazy=with_lazy)) + "\n")
-            sys.stdout.flush()
+        line = {
+            "file": busy.window.path.name,
+            "rows": [busy.window.first_row, busy.window.last_row],
+            "requests_before": len(busy.before),
+            "requests": len(busy.second),
+            **await measure(options, busy, readers),
+        }
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+        lines.append(line)
+    return lines
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
+    """Measure and print; returns what was printed."""
     parser = argparse.ArgumentParser(prog="bench_feed")
-    parser.add_argument("--transport", choices=HELLO, default="websocket")
-    parser.add_argument("--readers", default="1,100,1000", metavar="N,N")
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--sink", type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
-    uvloop.run(run(parser.parse_args(argv)))
-    return 0
+    parser.add_argument("--transport", choices=READERS, default="websocket")
+    parser.add_argument("--readers", default="1,100,1000", metavar="N,N", help="how many read; one more stops to")
+    parser.add_argument("--times", type=int, default=3, help="how often the second is played at each speed")
+    parser.add_argument("--durability", default="durable", choices=["durable", "fast"])
+    return uvloop.run(run(parser.parse_args(argv)))
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    sys.exit(main())
+    main()
