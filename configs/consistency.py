@@ -130,6 +130,7 @@ def _of_firms(venue: "Venue") -> Iterator[str]:
 
 def _of_drop_copies(venue: "Venue") -> Iterator[str]:
     firms = {firm.name for firm in venue.config.firms}
+    trading_firms = {firm.name for firm, session in venue.sessions() if session.kind == "orders"}
     traders = {session.comp_id for _, session in venue.sessions() if session.kind == "orders"}
     for _, session in venue.sessions():
         is_drop_copy = session.kind == "dropcopy"
@@ -141,6 +142,8 @@ def _of_drop_copies(venue: "Venue") -> Iterator[str]:
         for firm in () if session.firms == "all" else session.firms:
             if firm not in firms:
                 yield f"session {session.comp_id} copies firm {firm}, which is not configured; choose among the firms"
+            elif firm not in trading_firms:
+                yield f"session {session.comp_id} copies firm {firm}, which has no session of kind orders; leave it out"
         for comp_id in session.sessions:
             if comp_id not in traders:
                 yield (

@@ -24,9 +24,12 @@ log = structlog.get_logger()
 
 ADMISSION_PATIENCE_S: Final = 5.0
 """After each of these, a gateway that no matcher has answered says which it waits for."""
-_AWAITING_HINT: Final = (
+_AWAITING_HINT: Final = "they may be starting; is a matcher running for each of them?"
+_CLOCK_LOOKS: Final = 6
+_CLOCK_HINT: Final = (
     "is a matcher running for each of them? if so, this clock is behind that of an earlier life, and its marks are lost"
 )
+"""After so many looks."""
 
 
 async def ends(bus: Bus, shards: int) -> list[int]:
@@ -56,6 +59,7 @@ async def learn(bus: Bus, after: Sequence[int], *, gateway_id: str, boot: int) -
         asyncio.create_task(_learn(bus, shard, end, gateway_id, boot)): shard for shard, end in enumerate(after)
     }
     waiting = set(learning)
+    looks = 0
     try:
         while waiting:
             ended, waiting = await asyncio.wait(
@@ -64,8 +68,10 @@ async def learn(bus: Bus, after: Sequence[int], *, gateway_id: str, boot: int) -
             for task in ended:
                 task.result()
             if waiting:
+                looks += 1
                 shards = sorted(learning[task] for task in waiting)
-                log.warning("gateway_awaits_matchers", shards=shards, hint=_AWAITING_HINT)
+                hint = _AWAITING_HINT if looks < _CLOCK_LOOKS else _CLOCK_HINT
+                log.warning("gateway_awaits_matchers", shards=shards, hint=hint)
     finally:
         for task in waiting:
             task.cancel()

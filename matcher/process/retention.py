@@ -109,13 +109,21 @@ class Retention:
         states = {stream: await log_state(self._bus, stream) for stream in (self._ord, self._exec)}
         for stream, state in states.items():
             self._metrics.show_log(stream, state)
-        if not self._venue().config.nats.keep_log_days or not self._may_trim(states):
+        if not self._venue().config.nats.keep_log_days:
             return
-        base = await self._base(self._oldest_kept_ns(now_ns))
+        oldest_kept_ns = self._oldest_kept_ns(now_ns)
+        if not await self._has_older(states, oldest_kept_ns) or not self._may_trim(states):
+            return
+        base = await self._base(oldest_kept_ns)
         if base:
             answers_seq = await first_answer_after(self._bus, self._shard, base, states[self._exec])
             await self._trim(self._ord, states[self._ord], base + 1)
             await self._trim(self._exec, states[self._exec], min(answers_seq, await self._unread_seq(answers_seq)))
+
+    async def _has_older(self, states: dict[str, LogState], oldest_kept_ns: int) -> bool:
+        """Whether anything is old enough to go; if not, it is nobody's fault that it stays."""
+        oldest = [await read_record(self._bus, stream, state.first_seq) for stream, state in states.items()]
+        return any(record is not None and record.stored_ns < oldest_kept_ns for record in oldest)
 
     def _oldest_kept_ns(self, now_ns: int) -> int:
         """When the oldest trading day began that is kept whole; of the group of instruments whose day begins first."""
