@@ -16,6 +16,26 @@ def start(work: Coroutine[object, object, None], *, name: str) -> "asyncio.Task[
     return task
 
 
+async def unless_set(event: asyncio.Event, work: Coroutine[object, object, None]) -> bool:
+    """
+    Do work that an event makes needless; it is canceled when that comes first. What `work` raises is raised.
+
+    Returns:
+        Whether it was done.
+    """
+    working, waiting = asyncio.create_task(work), asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        is_done = working.done()
+        working.cancel()
+        waiting.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)
+    if is_done:
+        working.result()
+    return is_done
+
+
 def _tell_of_failure(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         context = {"message": f"{task.get_name()} failed", "exception": error, "future": task}

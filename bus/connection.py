@@ -198,14 +198,14 @@ class Bus:
             messages: Subject and payload of each; at least one.
 
         Raises:
-            BusError: Not connected.
+            BusError: Not connected, or the server takes nothing for seconds.
         """
         try:
             self._client.write_publish_all(messages)
-        except nats.errors.Error as error:
+            if self.pending_bytes > _PENDING_BYTES_MAX:
+                await self._client.flush()
+        except (nats.errors.Error, TimeoutError) as error:
             raise BusError(f"cannot publish to {messages[0][0]}: {type(error).__name__}") from error
-        if self.pending_bytes > _PENDING_BYTES_MAX:
-            await self._client.flush()
 
     def publish_acked(
         self, subject: str, payload: bytes, on_ack: AckCallback, *, headers: dict[str, str] | None = None
@@ -235,12 +235,19 @@ class Bus:
         Raises:
             BusError: Nobody answers this subject (`NobodyThere`), or not in time, or not connected.
         """
+        task = asyncio.current_task()
+        assert task is not None
+        canceled_before = task.cancelling()
         try:
             reply = await self._client.request(subject, payload, timeout=timeout_s)
         except nats.errors.NoRespondersError as error:
             raise NobodyThere(f"nobody listens to {subject}") from error
         except (nats.errors.Error, TimeoutError) as error:
             raise BusError(f"no answer on {subject}: {type(error).__name__}") from error
+        finally:
+            # Python 3.11's wait_for, inside nats-py, forgets a cancellation that comes in the same turn as the answer.
+            if task.cancelling() > canceled_before:
+                raise asyncio.CancelledError
         return bytes(reply.data)
 
     async def request_json(self, subject: str, body: object = None, timeout_s: float = 5.0) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from bus.subjects import PLACES_STREAM, place_subject
 log = structlog.get_logger()
 
 TELL_INTERVAL_S: Final = 60.0
-"""Between two looks at whether a place has moved."""
+"""Between two looks at whether a place has moved, at the most."""
 FIRST_INTERVAL_S: Final = 1.0
-"""Between two looks as long as there is none."""
+"""Between two looks as long as there is none; from then on twice as long each time: a life's first place is early."""
 MARKETDATA: Final = "marketdata"
 """The market-data process among the readers."""
 
@@ -91,9 +91,12 @@ class Teller:
 
     async def keep(self) -> None:
         """Look again and again, until this is cancelled."""
+        pause_s = FIRST_INTERVAL_S
         while True:
             await self.tell()
-            await asyncio.sleep(TELL_INTERVAL_S if self._told else FIRST_INTERVAL_S)
+            await asyncio.sleep(pause_s)
+            if self._told:
+                pause_s = min(2 * pause_s, TELL_INTERVAL_S)
 
     async def tell(self) -> None:
         """Tell what has moved; should JetStream not answer, it is told at another time."""

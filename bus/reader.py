@@ -89,7 +89,6 @@ class LogReader:
         self._last_heard = 0.0
         self._loop = asyncio.get_running_loop()
         self._broken = asyncio.Event()
-        self._stopped = False
         self._is_released = False
         self._gap_ends_at = 0
         self._gap: LogGap | None = None
@@ -105,10 +104,7 @@ class LogReader:
 
     async def stop(self) -> None:
         """End reading."""
-        # The flag as well as the cancel: Python 3.11's wait_for, inside nats-py's request, can swallow a cancellation.
-        self._stopped = True
         self._forget_reconnects()
-        self._broken.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -156,7 +152,7 @@ class LogReader:
 
     async def _keep_consuming(self) -> None:
         told_of: tuple[type[BusError], int] | None = None
-        while not self._stopped:
+        while True:
             self._broken.clear()
             try:
                 await self._consume_anew()

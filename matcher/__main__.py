@@ -15,6 +15,7 @@ from bus.publisher import Fenced
 from bus.reader import LogGap
 from bus.streams import ForeignStream, add_units, check_units, ensure_shard
 from configs.loader import ConfigError, Venue, replica_name
+from matcher.process import snapshot_files
 from matcher.process.logs import LogBroken
 from matcher.process.metrics import MatcherMetrics
 from matcher.process.replay import Diverged
@@ -74,14 +75,10 @@ async def _serve(settings: Settings, shard: int, replica: int, stop: asyncio.Eve
     name = replica_name(shard, replica)
     bus = await Bus.connect(config.nats.url, name=name, publish_timeout_s=config.nats.publish_timeout_s)
     try:
-        units = [settings.venue.units_of(each) for each in range(config.shards)]
-        await check_units(bus, units)
-        await ensure_shard(
-            bus, shard, max_bytes=config.nats.log_max_bytes, replicas=config.replicas, units=units[shard]
-        )
-        snapshots = settings.data_dir / "snapshots" / (str(shard) if replica == 1 else f"{shard}-{replica}")
+        snapshots = snapshot_files.directory_of(settings.data_dir, shard, replica)
         service = MatcherService(bus, settings.venue, shard, snapshots, MatcherMetrics(), replica=replica)
-        await service.start()
+        if not await background.unless_set(stop, _begin(bus, settings.venue, shard, service)):
+            return
         port = config.matcher.metrics_port_base
         metrics_port = serve_metrics(port + shard + config.shards * (replica - 1) if port else 0)
         notify_ready(shard=shard, replica=replica, leads=service.is_leading, metrics_port=metrics_port)
@@ -92,6 +89,14 @@ async def _serve(settings: Settings, shard: int, replica: int, stop: asyncio.Eve
             reloading.cancel()
     finally:
         await bus.close()
+
+
+async def _begin(bus: Bus, venue: Venue, shard: int, service: MatcherService) -> None:
+    config = venue.config
+    units = [venue.units_of(each) for each in range(config.shards)]
+    await check_units(bus, units)
+    await ensure_shard(bus, shard, max_bytes=config.nats.log_max_bytes, replicas=config.replicas, units=units[shard])
+    await service.start()
 
 
 async def _keep_reloading(service: MatcherService, bus: Bus, shard: int, reload: _Reload) -> None:

@@ -20,6 +20,7 @@ import pytest
 
 from bus.connection import Bus
 from bus.reader import LogMessage, LogReader
+from venue.ephemeral import free_ports
 
 LOG_BYTES_MAX = 64 * 1024 * 1024
 
@@ -28,9 +29,7 @@ class Server:
     def __init__(self, directory: Path) -> None:
         directory.mkdir()
         self.directory = directory
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        (self.port,) = free_ports(1)  # nobody else's while it is down, as one that the system gives to clients might be
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
+
+from venue.up import RunningVenue
 
 
 def is_alive(pid: int) -> bool:
@@ -15,6 +18,14 @@ def is_alive(pid: int) -> bool:
         return False
     except FileNotFoundError:
         return not Path("/proc").exists()
+
+
+async def kill(venue: RunningVenue, name: str) -> None:
+    """Kill -9 a process of a venue, and await that its next life is ready."""
+    process = venue.processes[name]
+    generation = process.generation
+    os.kill(process.pid, signal.SIGKILL)
+    await venue.wait_ready(name, generation=generation + 1)
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 60) -> None:

@@ -16,7 +16,7 @@ import errno
 import gc
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -144,12 +144,13 @@ def run(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_live(main))
     except Exception as raised:  # whatever it is, the process ends with a status and a line in its log
-        error = _only(raised)
-        if isinstance(error, outages):
-            return _end("outage", error, EX_TEMPFAIL)
-        if isinstance(error, (*refusals, ConfigError, DataDirectoryError, StartError)):
-            return _end("refused", error, EX_CONFIG)
-        log.error("crashed", exc_info=error)
+        errors = list(_single(raised))
+        refused = [error for error in errors if not isinstance(error, outages)]
+        if not refused:
+            return _end("outage", errors[0], EX_TEMPFAIL)
+        if all(isinstance(error, (*refusals, ConfigError, DataDirectoryError, StartError)) for error in refused):
+            return _end("refused", refused[0], EX_CONFIG)
+        log.error("crashed", exc_info=errors[0] if len(errors) == 1 else raised)
         return EX_SOFTWARE
     return 0
 
@@ -221,11 +222,13 @@ def _end(event: str, error: BaseException, status: int) -> int:
     return status
 
 
-def _only(error: BaseException) -> BaseException:
-    """What a task group of one failure was about; any other exception itself."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+def _single(error: BaseException) -> Iterator[BaseException]:
+    """What the failures of a task group were about, such as the same fault of several shards; or the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _single(each)
+    else:
+        yield error
 
 
 def _tell_supervisor(message: dict[str, Any]) -> None:

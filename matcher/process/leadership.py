@@ -181,7 +181,6 @@ class Watch:
         """Wait until the leader hands over to us, or there is none."""
         replica = self._asks().replica
         self._handed_over = self._loop.create_future()
-        self._has_ended = False
         end = await self._bus.subscribe(takeover_subject(self._shard, replica), self._on_take_over)
         forget = self._bus.on_reconnect(self._on_reconnect)
         asking = asyncio.create_task(self._until_vacant())
@@ -191,8 +190,6 @@ class Watch:
             return self._handed_over.result() if self._handed_over.done() else asking.result()
         finally:
             forget()
-            # The flag as well as the cancel: Python 3.11's wait_for, inside a request, can swallow a cancellation.
-            self._has_ended = True
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
             if self._bus.is_connected:
@@ -200,7 +197,7 @@ class Watch:
 
     async def _until_vacant(self) -> Silence:
         vacant, heard_s = 0, self._loop.time()
-        while not self._has_ended:
+        while True:
             if not self._bus.is_connected:
                 vacant, heard_s = 0, self._loop.time()  # it is we who hear nothing
                 await asyncio.sleep(self._heartbeat_s)
@@ -220,7 +217,6 @@ class Watch:
                     return again
                 heard_s = self._loop.time()
             await asyncio.sleep(self._heartbeat_s)
-        return Silence.SILENT
 
     def _on_reconnect(self) -> None:
         self._believes_from_s = self._loop.time() + self._takeover_after_s

@@ -11,7 +11,6 @@ import asyncio
 import sys
 import time
 from contextlib import AsyncExitStack, suppress
-from os import close
 from pathlib import Path
 from typing import Final
 
@@ -22,21 +21,18 @@ from bus.reader import LogGap, LogReader
 from bus.records import StateMark
 from bus.streams import LogState, log_state, read_record
 from bus.subjects import exec_stream, ord_stream
-from configs.loader import ConfigError, MatcherConfig, Venue
+from configs.loader import ConfigError, MatcherConfig
 from matcher.books.snapshot import SnapshotError
 from matcher.engine.engine import Engine
 from matcher.process import snapshot_files
 from matcher.process.logs import LogBroken, first_answer_after, read_exec, read_position
 from matcher.process.replay import Diverged, Replay
-from venue import logs
-from venue.data_directory import DataDirectoryError, check_store, lock
-from venue.nats_server import nats_server_specs
+from venue import logs, stored_logs
+from venue.data_directory import DataDirectoryError
 from venue.process import EX_CONFIG, EX_TEMPFAIL, StartError, argument_parser, load_venue
 from venue.supervised_process import SupervisorError
-from venue.supervisor import Supervisor
 
 DIFFERENT: Final = 1
-CONNECT_PATIENCE_S: Final = 1.0
 _BATCH_RECORDS_MAX: Final = 1000
 
 
@@ -129,10 +125,9 @@ async def _replay_all(options: argparse.Namespace) -> None:
     if options.shard is not None and not 0 <= options.shard < venue.config.shards:
         raise ConfigError(f"--shard {options.shard}, but {options.config} has shards 0 to {venue.config.shards - 1}")
     async with AsyncExitStack() as stack:
-        bus = await _connect(venue, options.data.absolute(), stack)
+        bus = await stored_logs.connect(venue, options.data.absolute(), stack, name="replay-log")
         for shard in shards:
-            directories = sorted((options.data / "snapshots").glob(f"{shard}*"))
-            paths = [path for directory in directories for path in snapshot_files.newest_first(directory)]
+            paths = snapshot_files.of_all_replicas(options.data, shard)
             done = await replay_shard(bus, shard, venue.config.matcher, paths)
             sys.stdout.write(f"{done.line()}\n")
             sys.stdout.flush()
@@ -156,11 +151,10 @@ async def replay_shard(bus: Bus, shard: int, config: MatcherConfig, snapshots: l
         LogGap: A log has lost records.
     """
     end = await read_position(bus, shard)
-    by_input = _by_input(snapshots)
-    engine, exec_seq = await _begin(bus, shard, config, by_input)
+    engine, exec_seq = await begin_of_logs(bus, shard, config, snapshots)
     begins_at = engine.last_input_seq
     replay, done = Replay(engine), Replayed(shard, begins_at)
-    looks = _Looks(config.snapshot_every_inputs, by_input)
+    looks = _Looks(config.snapshot_every_inputs, _by_input(snapshots))
     if begins_at:
         replay.note_own_mark(StateMark(begins_at, engine.state_hash()))
     readers = [
@@ -199,14 +193,22 @@ async def _apply(reader: LogReader, replay: Replay, last_input_seq: int, looks: 
     return commands
 
 
-async def _begin(bus: Bus, shard: int, config: MatcherConfig, by_input: dict[int, list[Path]]) -> tuple[Engine, int]:
-    """An engine at the beginning of the logs, and the record of EXEC that goes on from where it stands."""
+async def begin_of_logs(bus: Bus, shard: int, config: MatcherConfig, snapshots: list[Path]) -> tuple[Engine, int]:
+    """
+    An engine at the beginning of the logs, and the record of EXEC that goes on from where it stands.
+
+    Raises:
+        BusError: JetStream does not answer.
+        LogBroken: The logs were trimmed, and none of the snapshots goes on from there.
+    """
     orders, answers = await log_state(bus, ord_stream(shard)), await log_state(bus, exec_stream(shard))
     if orders.first_seq == answers.first_seq == 1:
         return Engine(shard, orders_max=config.orders_max, finished_orders_max=config.finished_orders_max), 1
-    for input_seq in sorted(seq for seq in by_input if seq >= orders.first_seq - 1):
+    for input_seq, paths in sorted(_by_input(snapshots).items()):
+        if input_seq < orders.first_seq - 1:
+            continue
         exec_seq = await first_answer_after(bus, shard, input_seq, answers)
-        engine = _restored(shard, config, by_input[input_seq])
+        engine = _restored(shard, config, paths)
         if engine is not None and await _goes_on(bus, shard, input_seq, exec_seq, answers):
             return engine, exec_seq
     raise LogBroken(
@@ -240,31 +242,6 @@ def _by_input(paths: list[Path]) -> dict[int, list[Path]]:
     for path in paths:
         found.setdefault(int(path.stem), []).append(path)
     return found
-
-
-async def _connect(venue: Venue, data_dir: Path, stack: AsyncExitStack) -> Bus:
-    """Connect to the venue's JetStream, or to one that is started for the time being."""
-    try:
-        bus = await Bus.connect(
-            venue.config.nats.url, name="replay-log", patience_s=CONNECT_PATIENCE_S, is_command=True
-        )
-    except BusError:
-        if not venue.config.nats.embedded:
-            raise
-        _check_is_venue(data_dir)
-        held = await lock(data_dir)
-        stack.callback(close, held)
-        servers = nats_server_specs(venue.config, data_dir, stage=0, inherit=(held,))
-        await stack.enter_async_context(Supervisor(servers))
-        bus = await Bus.connect(venue.config.nats.url, name="replay-log")
-    stack.push_async_callback(bus.close)
-    return bus
-
-
-def _check_is_venue(data_dir: Path) -> None:
-    if not data_dir.is_dir():
-        raise DataDirectoryError(f"{data_dir} is no venue's data directory; name the one with the logs with --data")
-    check_store(data_dir)
 
 
 def _tell(sentence: str, status: int) -> int:

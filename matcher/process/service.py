@@ -17,6 +17,7 @@ engine may be ahead of what is answered; its supervisor starts it again, and it 
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +27,8 @@ from bus import background
 from bus.connection import Bus, BusError, PubAck, PubFailure
 from bus.places import Teller
 from bus.publisher import WRONG_LAST_SEQ, ChainPublisher, Fenced, store_after
-from bus.reader import LogGap, LogReader, LogTrimmed
+from bus.reader import LogReader, LogTrimmed
 from bus.records import encode_exec
-from bus.streams import ForeignStream
 from bus.subjects import exec_stream, exec_subject, ord_stream
 from configs.loader import Venue, check_reloadable, replica_name
 from matcher.books.snapshot import SnapshotError
@@ -107,6 +107,8 @@ class MatcherService:
         self._places = Teller(bus, name, lambda: {log_in: own_place(snapshots)})
         self._leader: Leader | None = None
         self._standby: Standby | None = None
+        self._leading: Leading | None = None
+        self._stack = AsyncExitStack()
         self.engine: Engine
         self._reader: LogReader
 
@@ -117,7 +119,7 @@ class MatcherService:
 
     async def start(self) -> None:
         """
-        Lead the shard if nobody does, or else stand by.
+        Lead the shard if nobody does, or else stand by; should that fail, or be canceled, `close` is done.
 
         Raises:
             BusError: JetStream does not answer, or takes no record.
@@ -126,10 +128,14 @@ class MatcherService:
             LogBroken: The logs do not fit each other, or a record cannot be read.
             LogGap: A log has lost records.
         """
-        if await self._is_led():
-            await self._stand_by_anew()
-        else:
-            await self._lead_anew()
+        try:
+            if await self._is_led():
+                await self._stand_by_anew()
+            else:
+                await self._lead_anew()
+        except BaseException:
+            await self.close()
+            raise
         log.info("recovered", shard=self._shard, replica=self._replica, **self._facts())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -159,9 +165,9 @@ class MatcherService:
     async def close(self) -> None:
         """Lead, follow and read no more; `run` ends with this."""
         self._snapshots.close()
-        if self._leader is not None:
+        if self._leading is not None:
             await self._leading.stop()  # else whoever starts next would find that this one leads
-        await self._reader.stop()
+        await self._stack.aclose()
 
     def reconfigure(self, venue: Venue) -> None:
         """
@@ -262,6 +268,7 @@ class MatcherService:
         return await store_after(self._bus, exec_subject(self._shard), record, last_seq=position.exec_seq)
 
     async def _begin_to_lead(self, leader_epoch: int, exec_seq: int) -> None:
+        assert self._leading is not None
         venue = self._venue
         publisher = ChainPublisher(
             self._bus,
@@ -281,11 +288,7 @@ class MatcherService:
             snapshots=self._snapshots,
             metrics=self._metrics,
         )
-        try:
-            await leader.begin()
-        except ForeignStream:
-            await self._reader.stop()
-            raise
+        await leader.begin()
         self._leader, self._standby = leader, None
         if self._venue is not venue:  # it was reloaded meanwhile
             leader.reconfigure(self._venue)
@@ -318,6 +321,7 @@ class MatcherService:
         self._stand_by(position)
         standby = self._standby
         assert standby is not None
+        assert self._leading is not None
         self._leading.hand_over(handover.to_replica, TakeOver(position.exec_seq, position.leader_epoch))
         await self._leading.stop()
         log.info("handed_over", shard=self._shard, to_replica=handover.to_replica, exec_seq=position.exec_seq)
@@ -359,9 +363,8 @@ class MatcherService:
             if watching in ended:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
-                leader_epoch, exec_seq = watching.result()
-                await self._begin_to_lead(leader_epoch, exec_seq)
-                log.info("took_over", shard=self._shard, replica=self._replica, **self._facts())
+                if await background.unless_set(stop, self._begin_to_lead(*watching.result())):
+                    log.info("took_over", shard=self._shard, replica=self._replica, **self._facts())
         finally:
             for task in tasks:
                 task.cancel()
@@ -402,6 +405,7 @@ class MatcherService:
         self.engine = await asyncio.to_thread(self._restore, position.consumed_input_seq)
         self._reader = LogReader(self._bus, stream=ord_stream(self._shard), start_seq=self.engine.last_input_seq + 1)
         await self._reader.start()
+        self._stack.push_async_callback(self._reader.stop)
         try:
             while self.engine.last_input_seq < position.consumed_input_seq:
                 left = position.consumed_input_seq - self.engine.last_input_seq
@@ -411,15 +415,11 @@ class MatcherService:
                         record.gateway_id, record.boot, record.record_number, record.commands, message.seq
                     )
         except LogTrimmed as error:
-            await self._reader.stop()
             raise LogBroken(
                 f"{error.stream} was trimmed and begins at sequence {error.first_seq}, but {self._directory} has no "
                 f"snapshot of input {error.first_seq - 1} or later that can be used; copy the snapshots of another "
                 "replica of this shard, or of a backup, to there"
             ) from error
-        except (LogBroken, LogGap):
-            await self._reader.stop()
-            raise
 
     def _restore(self, consumed_input_seq: int) -> Engine:
         orders_max, finished_orders_max = self._config.orders_max, self._config.finished_orders_max

@@ -1,5 +1,5 @@
 """
-Snapshot files of one replica: `<directory>/<input sequence>.snapshot`, written whole or not at all.
+Snapshot files of a shard's replicas: `<directory>/<input sequence>.snapshot`, written whole or not at all.
 
 The newest three are kept, and as long as the log is the newest of each day, so that it can be trimmed behind one of
 them (`retention`), and replayed from there.
@@ -21,6 +21,17 @@ _DAYS_KEPT_MORE: Final = 3
 _DAY_S: Final = 24 * 3600
 _SUFFIX: Final = ".snapshot"
 _UNFINISHED: Final = ".unfinished"
+
+
+def directory_of(data_dir: Path, shard: int, replica: int) -> Path:
+    """Where a replica keeps its snapshots."""
+    return data_dir / "snapshots" / (str(shard) if replica == 1 else f"{shard}-{replica}")
+
+
+def of_all_replicas(data_dir: Path, shard: int) -> list[Path]:
+    """All snapshots of one shard on this machine, in no order that counts."""
+    first = directory_of(data_dir, shard, 1)
+    return [path for directory in (first, *first.parent.glob(f"{shard}-*")) for path in _newest_first(directory)]
 
 
 def unfinished(directory: Path, input_seq: int) -> Path:

@@ -126,6 +126,15 @@ def restart_leader(stage: Stage) -> str:
     return f"stop {leader.name}"
 
 
+def stop_successor(stage: Stage) -> str:
+    """A standby is asked to end while it takes over."""
+    standby, killed = stage.standby(), kill_leader(stage)
+    if standby is None or not killed:
+        return killed
+    stage.world.agenda.call_later(stage.seconds(1.0), standby.stop)
+    return f"{killed}, and stop {standby.name} soon"
+
+
 def reset_session(stage: Stage) -> str:
     """A client begins its numbers anew; what it had asked before is no longer its concern."""
     client = stage.world.random.choice(stage.world.random.choice(stage.gateways).clients)
@@ -211,6 +220,6 @@ FAULTS: Final[Sequence[Fault]] = (
     *(kill_leader, kill_standby, kill_gateway, kill_all_matchers, kill_leader_unheard),
     *(kill_leader_after_write, kill_gateway_after_write, kill_matchers_after_order),
     *(pause_leader, pause_leader, pause_process, cut_process, cut_process, hold_process),
-    *(restart_leader, reset_session),
+    *(restart_leader, stop_successor, reset_session),
     *(restart_server, pause_server, fill_log, elect_leader, hand_over, hand_over, step_clock),
 )

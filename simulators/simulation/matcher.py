@@ -8,6 +8,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from bus import background
 from matcher.engine.engine import Engine
 from matcher.process import snapshot_files
 from matcher.process.metrics import MatcherMetrics
@@ -54,6 +55,7 @@ class Matcher(Process):
         self.replica = replica
         self.directory = directory / self.name
         self.service: MatcherService | None = None
+        self._stopping: asyncio.Event | None = None
         self._may_tear = True
 
     @property
@@ -63,7 +65,7 @@ class Matcher(Process):
 
     async def live(self, bus: MemoryBus) -> None:
         """See Process."""
-        self._stopping = asyncio.Event()
+        stopping = self._stopping = asyncio.Event()
         service = MatcherService(
             bus,
             self.world.venue,
@@ -73,19 +75,20 @@ class Matcher(Process):
             replica=self.replica,
             taker=LateTaker(self.world, self.directory),
         )
-        await service.start()
+        if not await background.unless_set(stopping, service.start()):
+            return
         self.service = service
         self.world.tell(f"{self.name} {'leads' if service.is_leading else 'stands by'}")
-        await service.run(self._stopping)
+        await service.run(stopping)
 
     def stop(self) -> None:
         """Ask it to end, as its supervisor does."""
-        if self.loop is not None and self.service is not None:
+        if self.loop is not None and self._stopping is not None:
             self.loop.call_soon(self._stopping.set)
 
     def lose_memory(self) -> None:
         """Its disk may damage one of its snapshots, the newest."""
-        self.service = None
+        self.service = self._stopping = None
         newest = next(iter(snapshot_files.newest_first(self.directory)), None)
         if newest is not None and self._may_tear and self.world.weather.strikes(_TORN):
             self._may_tear = False

@@ -44,6 +44,7 @@ _SECOND_NS: Final = 10**9
 _BEGIN_NS: Final = 1_800_000_000 * _SECOND_NS
 _DAY_END_S: Final = 22 * 3600
 _HURRIED: Final = (
+    (places, "FIRST_INTERVAL_S", 0.1),
     (places, "TELL_INTERVAL_S", 0.1),
     (retention, "FIRST_LOOK_S", 0.2),
     (retention, "LOOK_INTERVAL_S", 0.3),

@@ -99,6 +99,7 @@ def told(summary: Summary) -> str:
         f"seed {summary.seed}",
         f"{summary.requests} requests, {summary.answered} answered, {summary.reports} reports, {summary.trades} trades",
         f"{summary.increments} increments, {summary.connections} logon attempts, {summary.replayed} records replayed",
+        *(f"not checked: {unchecked}" for unchecked in summary.unchecked),
         f"longest wait for an answer {summary.wait_s_max:.2f} s, longest recovery {summary.recovery_s_max:.2f} s",
         f"violations: {summary.violation_count}",
     ]

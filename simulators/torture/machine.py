@@ -108,8 +108,18 @@ def _why_no_strace() -> str:
     strace = shutil.which("strace")
     if strace is None:
         return "strace is not installed"
+    if os.geteuid() != 0 and _ptrace_scope() != "0":
+        return "strace may be attached by root only (kernel.yama.ptrace_scope)"
     tried = subprocess.run([strace, "-o", os.devnull, "true"], capture_output=True, check=False)  # noqa: S603
     return "" if tried.returncode == 0 else "strace may not trace here, as in some containers"
+
+
+def _ptrace_scope() -> str:
+    """As the kernel has it; 0: everybody may trace what is his own, and so it is without this restriction."""
+    try:
+        return Path("/proc/sys/kernel/yama/ptrace_scope").read_text().strip()
+    except OSError:
+        return "0"
 
 
 async def _first_line_and_drain(stream: asyncio.StreamReader) -> str:

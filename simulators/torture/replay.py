@@ -1,22 +1,26 @@
 """
 The logs once more, through a fresh engine: what the killed, paused and restarted matchers answered together must be
 what one matcher that nothing happened to would have answered.
+
+A log that was trimmed begins at a snapshot, so that state is taken as given; that the past was not checked is said.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from bus.connection import Bus
 from bus.reader import LogMessage, LogReader
-from bus.records import decode_exec, decode_ord
 from bus.streams import last_seq
 from bus.subjects import exec_stream, ord_stream
 from configs.loader import Venue
-from matcher.engine.engine import Engine
+from matcher.process import snapshot_files
+from matcher.process.logs import read_exec, read_ord
+from matcher.process.replay_log import begin_of_logs
 
 READ_PATIENCE_S: Final = 60.0
 _decode_list = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
@@ -67,45 +71,68 @@ class _Answers:
         return self._items[kind]
 
 
-async def replay_differences(venue: Venue, shard: int) -> tuple[int, list[str]]:
+class Replayed(msgspec.Struct):
+    """What came of replaying one shard."""
+
+    records: int = 0
+    """Of ORD."""
+    differences: list[str] = []
+    """In what EXEC is not what a replay gives."""
+    unchecked: str = ""
+    """What could not be replayed any more, in one sentence; empty: all was."""
+
+
+async def replay(venue: Venue, data_dir: Path, shard: int) -> Replayed:
     """
-    Replay one shard of a venue at rest; returns how many ORD records there were, and how EXEC differs from the replay.
+    Replay one shard of a venue at rest.
 
     Raises:
         BusError: JetStream does not answer.
-        TimeoutError: It gives no records.
+        LogBroken: A record cannot be read; or the logs were trimmed, and no snapshot goes so far.
+        LogGap: A log has lost records.
+        TimeoutError: JetStream gives no records.
     """
     bus = await Bus.connect(venue.config.nats.url, name="torture-replay")
     try:
-        answered, answered_up_to = _Answers(), 0
-        async for message in _records(bus, exec_stream(shard)):
-            record = decode_exec(message.payload)
+        snapshots = snapshot_files.of_all_replicas(data_dir, shard)
+        engine, exec_seq = await begin_of_logs(bus, shard, venue.config.matcher, snapshots)
+        begins_at = answered_up_to = engine.last_input_seq
+        answered = _Answers()
+        async for message in _records(bus, exec_stream(shard), exec_seq):
+            record = read_exec(shard, message.seq, message.payload)
             answered.add(bytes(record.events), bytes(record.increments))
             answered_up_to = max(answered_up_to, record.last_input_seq)
-        replayed, count = _Answers(), 0
-        config = venue.config.matcher
-        engine = Engine(shard, orders_max=config.orders_max, finished_orders_max=config.finished_orders_max)
-        async for message in _records(bus, ord_stream(shard)):
+        replayed = _Answers()
+        async for message in _records(bus, ord_stream(shard), begins_at + 1):
             if message.seq > answered_up_to:
                 break
-            ord_record = decode_ord(message.payload)
+            ord_record = read_ord(shard, message)
             events, increments = engine.apply_record(
                 ord_record.gateway_id, ord_record.boot, ord_record.record_number, ord_record.commands, message.seq
             )
             replayed.add(_encode(events), _encode(increments))
-            count += 1
-        return count, [f"shard {shard}: {difference}" for difference in answered.differences(replayed)]
+        differences = [f"shard {shard}: {difference}" for difference in answered.differences(replayed)]
+        return Replayed(engine.last_input_seq - begins_at, differences, _unchecked(shard, begins_at))
     finally:
         await bus.close()
 
 
-async def _records(bus: Bus, stream: str) -> AsyncIterator[LogMessage]:
-    """All records that a stream has now."""
+def _unchecked(shard: int, begins_at: int) -> str:
+    if not begins_at:
+        return ""
+    return (
+        f"{ord_stream(shard)} up to sequence {begins_at} and its answers were not replayed: the log was trimmed, and "
+        "the state there is a snapshot's"
+    )
+
+
+async def _records(bus: Bus, stream: str, first_seq: int) -> AsyncIterator[LogMessage]:
+    """All records that a stream has now, from a sequence on."""
     newest = await last_seq(bus, stream)
-    reader = LogReader(bus, stream=stream, start_seq=1)
+    reader = LogReader(bus, stream=stream, start_seq=first_seq)
     await reader.start()
     try:
-        seq = 0
+        seq = first_seq - 1
         while seq < newest:
             async with asyncio.timeout(READ_PATIENCE_S):
                 batch = await reader.next_batch()

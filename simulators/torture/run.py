@@ -20,14 +20,16 @@ from typing import Final
 import msgspec
 
 from bus.connection import BusError
+from bus.reader import LogGap
 from configs.loader import replica_name
 from matcher.instruments import Instrument
+from matcher.process.logs import LogBroken
 from simulators.torture.auditor import Auditor
 from simulators.torture.faults import KINDS
 from simulators.torture.history import HistoryFile, Said
 from simulators.torture.machine import Disk, SlowSync
 from simulators.torture.proxy import Proxy
-from simulators.torture.replay import replay_differences
+from simulators.torture.replay import Replayed, replay
 from simulators.torture.stage import Fault, Stage
 from simulators.torture.trader import MarketDataReader, Trader
 from simulators.torture.violations import Violation
@@ -118,6 +120,8 @@ class Summary(msgspec.Struct):
     recovery_s_max: float = 0.0
     replayed: int = 0
     """ORD records replayed in the end."""
+    unchecked: list[str] = msgspec.field(default_factory=list)
+    """What could not be replayed."""
     violation_count: int = 0
     violations: list[Violation] = msgspec.field(default_factory=list)
 
@@ -202,6 +206,8 @@ class Torture:
                 details = await fault.strike(stage, chance)
         except TimeoutError as error:
             raise NotRecovered(f"{fault.name} waited {RECOVERY_PATIENCE_S:g} s for its victim to be there") from error
+        except BusError as error:
+            raise NotRecovered(f"{fault.name} could not be told to the venue: {error}") from error
         struck_s = time.monotonic()
         self._summary.struck[fault.name] += 1
         recovered_s = wait_s = None
@@ -289,11 +295,13 @@ class Torture:
         differences: list[str] = []
         for shard in range(config.shards):
             try:
-                replayed, found = await replay_differences(stage.venue.venue, shard)
-            except (BusError, TimeoutError) as error:
-                replayed, found = 0, [f"shard {shard} cannot be replayed: {error or 'its log gives no records'}"]
-            self._summary.replayed += replayed
-            differences += found
+                done = await replay(stage.venue.venue, stage.venue.data_dir, shard)
+            except (BusError, LogBroken, LogGap, TimeoutError) as error:
+                why = str(error) or "its log gives no records"
+                done = Replayed(differences=[f"shard {shard} cannot be replayed: {why}"])
+            self._summary.replayed += done.records
+            self._summary.unchecked += [done.unchecked] * bool(done.unchecked)
+            differences += done.differences
         return differences
 
     @asynccontextmanager

@@ -2,12 +2,15 @@
 
 import asyncio
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from bus import connection
 from bus.connection import CLOSED, NO_CONNECTION, NO_RESPONDERS, TIMED_OUT, ApiError, Bus, BusError, PubAck, PubFailure
 from bus.streams import ForeignStream, ensure_shard, last_seq, log_state, read_record, trim
 from tests.jetstream import LOG_BYTES_MAX, Server, store
@@ -209,6 +212,44 @@ async def test_a_request_is_answered_by_whoever_subscribes(bus: Bus) -> None:
         await bus.request("md-snapshot", b"AAPL")
 
 
+@pytest.mark.parametrize("times", [0, 1])
+async def test_a_request_that_is_canceled_in_the_turn_of_its_answer_is_canceled(bus: Bus, times: int) -> None:
+    """Also one that somebody makes who was canceled before, and cleans up."""
+    asked: list[str] = []
+    await bus.subscribe("question", lambda _subject, _payload, reply: asked.append(reply))
+
+    async def ask() -> None:
+        for _ in range(times):
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        await bus.request("question", b"", 30)
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    for _ in range(times):
+        asking.cancel()
+    await until(lambda: bool(asked))
+    (answered,) = bus._client._resp_map.values()
+    answered.add_done_callback(lambda _: asking.cancel())
+    bus.publish_now(asked[0], b"answer")
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def test_who_was_canceled_may_still_ask(bus: Bus) -> None:
+    await bus.subscribe("question", lambda _subject, _payload, reply: bus.publish_now(reply, b"answer"))
+
+    async def ask() -> bytes:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return await bus.request("question", b"", 30)
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    asking.cancel()
+    assert await asking == b"answer"
+
+
 async def test_an_api_refusal_carries_its_code(bus: Bus) -> None:
     with pytest.raises(ApiError, match=r"\$JS\.API\.STREAM\.INFO\.ORD9: stream not found") as refusal:
         await last_seq(bus, "ORD9")
@@ -228,6 +269,19 @@ async def test_what_is_published_together_arrives_in_order_behind_what_was_befor
     await bus.publish_all(messages)
     await until(lambda: len(got) == 2000)
     assert got == [("md.A", b"0"), *messages]
+
+
+async def test_a_server_that_takes_nothing_any_more_is_a_failure_of_what_is_published_together(
+    bus: Bus, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_PENDING_BYTES_MAX", 0)
+    monkeypatch.setattr(bus._client, "flush", partial(bus._client.flush, 0.1))
+    server.pause()
+    try:
+        with pytest.raises(BusError, match=r"^cannot publish to md\.TEST: FlushTimeoutError$"):
+            await bus.publish_all([("md.TEST", b"x" * 1_000_000)] * 50)
+    finally:
+        server.resume()
 
 
 async def test_two_subscriptions_of_a_subject_are_two(bus: Bus) -> None:

@@ -111,6 +111,13 @@ class House:
         return [decode_exec(message.payload) for message in messages]
 
 
+def is_taking_a_snapshot(service: MatcherService) -> bool:
+    """Whether one is written, awaits its answers, or is given its name."""
+    snapshots = service._snapshots
+    counting: asyncio.Task[None] | None = getattr(snapshots, "_counting", None)
+    return snapshots._is_taking or snapshots._uncovered is not None or not (counting is None or counting.done())
+
+
 def events_of(records: list[ExecRecord]) -> list[Event]:
     return [event for record in records for event in decode_events(record)]
 

@@ -14,7 +14,7 @@ from matcher.process.logs import LogBroken
 from matcher.process.replay import Diverged
 from matcher.process.replay_log import Replayed, replay_shard
 from tests.jetstream import store
-from tests.matcher.shard_house import House
+from tests.matcher.shard_house import House, is_taking_a_snapshot
 from tests.processes import until
 from tests.recovery.traders import Traders
 from venue.ephemeral import ephemeral_config
@@ -32,7 +32,7 @@ async def traded(house: House) -> House:
             for price_ticks in range(90, 90 + OFTEN):
                 input_seq = await house.gateway.buy(price_ticks)
                 await house.answered(input_seq)
-            await until(lambda: not service._snapshots._is_taking and list(house.snapshots.glob("*.snapshot")))
+            await until(lambda: not is_taking_a_snapshot(service))
     return house
 
 

@@ -239,6 +239,7 @@ async def abandon(service: MatcherService) -> None:
 async def fall_silent(service: MatcherService) -> None:
     """As if nobody could ask it any more whether it leads."""
     assert service._leader is not None
+    assert service._leading is not None
     await service._leading.stop()
 
 

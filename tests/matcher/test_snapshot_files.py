@@ -1,4 +1,4 @@
-"""Snapshot files: whole or not at all, the newest three, read newest first."""
+"""Snapshot files: whole or not at all, the newest three, read newest first; each replica has a directory."""
 
 import os
 from pathlib import Path
@@ -26,6 +26,17 @@ def test_where_there_is_no_directory_there_are_no_snapshots(tmp_path: Path) -> N
 def test_a_snapshot_is_named_by_its_input_and_comes_back(tmp_path: Path) -> None:
     write(tmp_path / "a" / "b", 42, b"state")
     assert found(tmp_path / "a" / "b") == [("00000000000000000042.snapshot", b"state")]
+
+
+def test_those_of_all_replicas_are_those_of_no_other_shard(tmp_path: Path) -> None:
+    for shard, replica in ((1, 1), (1, 2), (1, 10), (10, 1), (11, 2), (0, 1)):
+        write(snapshot_files.directory_of(tmp_path, shard, replica), 5, b"%d-%d" % (shard, replica))
+    assert sorted(path.read_bytes() for path in snapshot_files.of_all_replicas(tmp_path, 1)) == [
+        b"1-1",
+        b"1-10",
+        b"1-2",
+    ]
+    assert snapshot_files.of_all_replicas(tmp_path, 7) == []
 
 
 def test_the_newest_come_first_in_the_order_of_inputs_not_of_text(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus import background
 from bus.connection import Bus, NobodyThere
 from bus.publisher import Fenced
 from bus.records import StateMark, encode_exec
@@ -15,12 +16,13 @@ from bus.streams import last_seq
 from bus.subjects import exec_subject, handover_subject, ord_subject
 from matcher.engine.engine import Engine
 from matcher.events import GatewayAdmitted, OrderAccepted
-from matcher.process.leadership import decode_handed_over
+from matcher.process import leader as leader_module
+from matcher.process.leadership import Question, Silence, ask, decode_handed_over
 from matcher.process.logs import LogBroken
 from matcher.process.replay import Diverged, Replay
 from matcher.process.service import MatcherService
 from tests.jetstream import store
-from tests.matcher.shard_house import House
+from tests.matcher.shard_house import House, is_taking_a_snapshot
 from tests.processes import until
 
 QUICK: dict[str, Any] = {"heartbeat_ms": 10, "takeover_after_ms": 100}
@@ -49,6 +51,7 @@ async def kill(service: MatcherService, task: "asyncio.Task[None]") -> None:
     with suppress(asyncio.CancelledError):
         await task
     assert service._leader is not None
+    assert service._leading is not None
     await service._leading.stop()
     service._leader._publisher._attempt += 1
 
@@ -105,7 +108,7 @@ async def test_a_silent_leader_is_given_some_time_and_then_fenced(house: House) 
     leader, standby = house.matcher(**QUICK), house.matcher(replica=2, **QUICK)
     async with running(leader) as leading, running(standby):
         await house.answered(await house.gateway.start())
-        assert leader._leader is not None
+        assert leader._leading is not None
         leader._leading._on_question = lambda *_: None  # type: ignore[method-assign]
         await leader._leading.stop()
         await leader._leading.start()  # it listens, and is silent
@@ -116,6 +119,72 @@ async def test_a_silent_leader_is_given_some_time_and_then_fenced(house: House) 
     assert len(house.answers(records)) == 2
 
 
+# Told to stop while it begins to lead
+
+
+@pytest.fixture
+async def full_log(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """ORD takes no record, so whoever begins to lead waits for its announcements; here it would do so for ever."""
+    monkeypatch.setattr(leader_module, "ANNOUNCEMENT_PATIENCE_S", 10**6)
+    return house
+
+
+async def fill(house: House) -> None:
+    info = await house.bus.request_json("$JS.API.STREAM.INFO.ORD0")
+    bound = {"max_msgs": info["state"]["messages"]}
+    await house.bus.request_json("$JS.API.STREAM.UPDATE.ORD0", info["config"] | bound)
+
+
+async def make_room(house: House) -> None:
+    info = await house.bus.request_json("$JS.API.STREAM.INFO.ORD0")
+    await house.bus.request_json("$JS.API.STREAM.UPDATE.ORD0", info["config"] | {"max_msgs": -1})
+
+
+async def until_epoch(house: House, leader_epoch: int) -> None:
+    async with asyncio.timeout(30):
+        while (await house.exec_records())[-1].leader_epoch < leader_epoch:
+            pass
+
+
+async def nobody_leads(house: House) -> bool:
+    return await ask(house.bus, 0, Question(9, -1), timeout_s=10) is Silence.NOBODY
+
+
+async def test_a_standby_that_is_told_to_stop_in_the_middle_of_a_takeover_ends_at_once(full_log: House) -> None:
+    """Its epoch is written already; whoever is next takes another one, and answers what waited."""
+    house = full_log
+    leader, standby, stop = house.matcher(**QUICK), house.matcher(replica=2, **QUICK), asyncio.Event()
+    async with running(leader) as leading:
+        await standby.start()
+        standing_by = asyncio.create_task(standby.run(stop))
+        await house.answered(await house.gateway.start())
+        await fill(house)
+        await kill(leader, leading)
+        await until_epoch(house, 2)
+        stop.set()
+        async with asyncio.timeout(30):
+            await standing_by
+    assert not standby.is_leading
+    assert await nobody_leads(house)
+    await make_room(house)
+    async with house.matching(**QUICK):
+        records = await house.answered(await house.gateway.buy())
+    assert records[-1].leader_epoch == 3
+    assert [type(event) for event in house.answers(records)] == [GatewayAdmitted, OrderAccepted]
+
+
+async def test_a_matcher_that_is_told_to_stop_before_it_leads_ends_at_once(full_log: House) -> None:
+    house, stop = full_log, asyncio.Event()
+    await fill(house)
+    starting = asyncio.create_task(background.unless_set(stop, house.matcher(**QUICK).start()))
+    async with asyncio.timeout(30):
+        while await nobody_leads(house):
+            pass
+        stop.set()
+        assert not await starting
+    assert await nobody_leads(house)
+
+
 async def ask_to_hand_over(bus: Bus) -> Any:
     return decode_handed_over(await bus.request(handover_subject(0), b"", 10.0))
 
@@ -124,7 +193,7 @@ async def test_a_leader_hands_over_and_then_stands_by_itself(house: House) -> No
     leader, standby = house.matcher(**QUICK), house.matcher(replica=2, **QUICK)
     async with running(leader), running(standby):
         await house.answered(await house.gateway.start())
-        await until(lambda: leader._leader is not None and leader._leading.best_standby == 2)
+        await until(lambda: leader._leading is not None and leader._leading.best_standby == 2)
         done = await ask_to_hand_over(house.bus)
         assert (done.error, done.replica, done.leader_epoch) == ("", 2, 2)
         assert (leader.is_leading, standby.is_leading) == (False, True)
@@ -132,7 +201,7 @@ async def test_a_leader_hands_over_and_then_stands_by_itself(house: House) -> No
         records = await house.answered(input_seq)
         await until_level(leader, input_seq)
         assert leader.engine.state_hash() == standby.engine.state_hash()
-        await until(lambda: standby._leader is not None and standby._leading.best_standby == 1)
+        await until(lambda: standby._leading is not None and standby._leading.best_standby == 1)
         assert (await ask_to_hand_over(house.bus)).replica == 1  # and back
         records = await house.answered(await house.gateway.buy())
     assert [type(event) for event in house.answers(records)] == [GatewayAdmitted, OrderAccepted, OrderAccepted]
@@ -235,7 +304,7 @@ async def test_replicas_take_snapshots_at_the_same_inputs_and_compare_their_stat
         for _ in range(4):
             for _ in range(5):
                 await house.answered(await house.gateway.buy())
-            await until(lambda: not leader._snapshots._is_taking and not standby._snapshots._is_taking)
+            await until(lambda: not any(is_taking_a_snapshot(each) for each in (leader, standby)))
         records = await house.answered(await house.gateway.buy())
         marks = {mark.input_seq: mark.state_hash for record in records for mark in record.marks}
         assert marks

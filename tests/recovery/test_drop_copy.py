@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 
+from tests.processes import kill
 from tests.recovery.drop_copy_reader import DropCopyReader
 from tests.recovery.traders import Traders
 from venue.up import RunningVenue
@@ -49,15 +50,12 @@ async def test_a_killed_gateway_loses_nothing_of_it_and_repeats_nothing(venue: R
     await reader.connect()
     staying = asyncio.create_task(reader.stay()) if is_there else None
     traders = Traders(venue, SYMBOLS)
-    for kill, victim in enumerate(("gateway", "gateway", "nats-server", "gateway"), 1):
+    for number, victim in enumerate(("gateway", "gateway", "nats-server", "gateway"), 1):
         await traders.until_answered(50)
         if staying is None:
             reader.cut()
-        process = venue.processes[victim]
-        generation = process.generation
-        os.kill(process.pid, signal.SIGKILL)
-        await venue.wait_ready(victim, generation=generation + 1)
-        if staying is None and kill % 2 == 0:
+        await kill(venue, victim)
+        if staying is None and number % 2 == 0:
             await traders.until_answered(50)
             await reader.connect()
     await traders.until_answered(50)
@@ -91,16 +89,16 @@ async def test_after_a_reset_and_a_killed_gateway_it_goes_on_as_well(venue: Runn
     reader = DropCopyReader(venue)
     await reader.connect(reset=True)
     traders = Traders(venue, SYMBOLS)
-    for kill in range(1, 4):
+    for number in range(1, 4):
         await traders.until_answered(60)
         reader.cut()
         os.kill(venue.processes["gateway"].pid, signal.SIGKILL)
         await traders.until_answered(50)
-        await venue.wait_ready("gateway", generation=kill + 1)
+        await venue.wait_ready("gateway", generation=number + 1)
         await reader.connect(reset=True)
-        if kill == 2:  # in the middle of what it is sent again
+        if number == 2:  # in the middle of what it is sent again
             os.kill(venue.processes["gateway"].pid, signal.SIGKILL)
-            await venue.wait_ready("gateway", generation=kill + 2)
+            await venue.wait_ready("gateway", generation=number + 2)
             reader.cut()
             await reader.connect()
             break

@@ -9,13 +9,12 @@ import asyncio
 import os
 import signal
 import urllib.request
-from collections import Counter
 
 import pytest
 
 from sessions.native.events import MemoryStore
 from simulators.fix_client import FixClient, Received
-from tests.processes import until
+from tests.processes import kill, until
 from tests.recovery.traders import Traders
 from venue.up import RunningVenue
 
@@ -27,12 +26,9 @@ VICTIMS = [
 
 async def test_killed_processes_lose_nothing_and_repeat_nothing(venue: RunningVenue) -> None:
     traders = Traders(venue, SYMBOLS)
-    killed: Counter[str] = Counter()
     for victim in VICTIMS:
         await traders.until_answered(150)
-        os.kill(venue.processes[victim].pid, signal.SIGKILL)
-        killed[victim] += 1
-        await venue.wait_ready(victim, generation=killed[victim] + 1)
+        await kill(venue, victim)
     await traders.until_answered(150)
     await traders.leave()
     traders.audit(answered_min=1000)
@@ -78,8 +74,7 @@ async def test_reports_of_an_offline_session_are_there_when_it_logs_on_again_aft
     other = await log_on("FIRMB1")
     other.send(order.format("take", 2))
     taken = await until("FIRMB1", "\x01150=F\x01")
-    os.kill(venue.processes[victim].pid, signal.SIGKILL)
-    await venue.wait_ready(victim, generation=2)
+    await kill(venue, victim)
     owner = await log_on("FIRMA1", owner.store)
     filled = await until("FIRMA1", "\x01150=F\x01")
     assert "\x0111=rest\x01" in filled

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from venue.process import StartError, notify_ready, run, serve_metrics
@@ -31,6 +32,23 @@ async def refusing(stop: asyncio.Event) -> None:
 async def refusing_in_a_group(stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(refusing(stop))
+
+
+async def refusing_several_times(stop: asyncio.Event) -> None:
+    """As market data whose shards have all the same fault, and that has lost its server meanwhile."""
+    raise ExceptionGroup("of tasks", [await fail(each, stop) for each in (missing_something, refusing, refusing)])
+
+
+async def crashing_among_others(stop: asyncio.Event) -> None:
+    raise ExceptionGroup("of tasks", [await fail(each, stop) for each in (refusing, missing_something, crashing)])
+
+
+async def fail(behaviour: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> Exception:
+    try:
+        await behaviour(stop)
+    except Exception as error:
+        return error
+    raise AssertionError("it did not fail")
 
 
 async def refusing_after_ready(stop: asyncio.Event) -> None:

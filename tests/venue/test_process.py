@@ -41,7 +41,9 @@ def test_a_process_says_once_that_it_is_ready_and_stops_with_status_0_when_asked
         assert child.wait(10) == 0
 
 
-@pytest.mark.parametrize("behaviour", ["refusing", "refusing_in_a_group", "refusing_a_taken_port"])
+@pytest.mark.parametrize(
+    "behaviour", ["refusing", "refusing_in_a_group", "refusing_several_times", "refusing_a_taken_port"]
+)
 def test_a_refusal_is_one_sentence_and_status_78(behaviour: str) -> None:
     status, (line,) = run_child(behaviour)
 
@@ -59,8 +61,9 @@ def test_an_outage_is_one_sentence_and_status_75() -> None:
     assert (line["event"], line["reason"]) == ("outage", "no server at the end of the rainbow; start one")
 
 
-def test_a_crash_is_logged_with_its_traceback_and_without_secrets() -> None:
-    status, (line,) = run_child("crashing")
+@pytest.mark.parametrize("behaviour", ["crashing", "crashing_among_others"])
+def test_a_crash_is_logged_with_its_traceback_and_without_secrets(behaviour: str) -> None:
+    status, (line,) = run_child(behaviour)
 
     assert status == EX_SOFTWARE
     assert line["event"] == "crashed"
