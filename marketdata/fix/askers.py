@@ -98,3 +98,29 @@ class Askers(Generic[OneAsker]):
         del of_session[asker.req_id]
         if not of_session:
             del self._sessions[asker.session_id]
+
+
+class AskerDesk(Generic[OneAsker]):
+    """What answers one kind of request, and goes on telling those who asked to be told."""
+
+    def __init__(self, askers: Askers[OneAsker]) -> None:
+        """Without anybody who asks."""
+        self.askers = askers
+
+    def end(self, session_id: str, req_id: str) -> None:
+        """
+        End a subscription.
+
+        Raises:
+            BusinessReject: There is none.
+        """
+        self._forget(self.askers.of(session_id, req_id))
+
+    def end_session(self, session_id: str) -> None:
+        """Forget all that a session asked for."""
+        for asker in self.askers.of_session(session_id):
+            self._forget(asker)
+
+    def _forget(self, asker: OneAsker) -> None:
+        """The request is served, or ended: no more is told."""
+        raise NotImplementedError

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from marketdata.fix.askers import Asker, Askers
+from marketdata.fix.askers import Asker, AskerDesk, Askers
 from marketdata.fix.instruments import (
     group_of,
     largest_order_field,
@@ -76,7 +76,7 @@ class _Asker(Asker):
         return len(self.waits_for) + len(self.told)
 
 
-class DefinitionDesk:
+class DefinitionDesk(AskerDesk[_Asker]):
     """
     Who asked for the definitions of which symbols.
 
@@ -94,7 +94,7 @@ class DefinitionDesk:
         self._market = market
         self._followers: dict[str, dict[_Asker, None]] = {}
         self._wants_all: dict[_Asker, None] = {}
-        self.askers: Askers[_Asker] = Askers("320", "SecurityReqID")
+        super().__init__(Askers("320", "SecurityReqID"))
 
     def symbols_of(self, request: DefinitionRequest) -> list[str]:
         """What a request asks for."""
@@ -117,20 +117,6 @@ class DefinitionDesk:
             self._wants_all[asker] = None
         for symbol in symbols:
             self._follow(asker, symbol, watch(symbol), is_available=is_available)
-
-    def end(self, session_id: str, req_id: str) -> None:
-        """
-        End a subscription.
-
-        Raises:
-            BusinessReject: There is none.
-        """
-        self._forget(self.askers.of(session_id, req_id))
-
-    def end_session(self, session_id: str) -> None:
-        """Forget all that a session asked for."""
-        for asker in self.askers.of_session(session_id):
-            self._forget(asker)
 
     def on_change(self, replica: Replica, change: Change, *, is_available: bool) -> None:
         """A book moved, was lost, or is there again: its phase may be known now, or be another."""

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from marketdata.fix.askers import Asker, Askers
+from marketdata.fix.askers import Asker, AskerDesk, Askers
 from marketdata.fix.messages import (
     FIX42,
     FIX44,
@@ -97,7 +97,7 @@ class _Asker(Asker):
         self.was_told = False
 
 
-class StatusDesk:
+class StatusDesk(AskerDesk[_Asker]):
     """
     Who asked for the phases of which symbols.
 
@@ -118,7 +118,7 @@ class StatusDesk:
         self._reject = reject
         self._now_ns = now_ns
         self._followers: dict[str, dict[_Asker, None]] = {}
-        self.askers: Askers[_Asker] = Askers("324", "SecurityStatusReqID")
+        super().__init__(Askers("324", "SecurityStatusReqID"))
 
     def begin(
         self, session_id: str, request: StatusRequest, fields: Fields, replica: Replica, *, is_available: bool
@@ -131,20 +131,6 @@ class StatusDesk:
             self._tell(asker, replica.phase)
         elif not is_available:
             self._withdraw(asker, is_silent=True)
-
-    def end(self, session_id: str, req_id: str) -> None:
-        """
-        End a subscription.
-
-        Raises:
-            BusinessReject: There is none.
-        """
-        self._forget(self.askers.of(session_id, req_id))
-
-    def end_session(self, session_id: str) -> None:
-        """Forget all that a session asked for."""
-        for asker in self.askers.of_session(session_id):
-            self._forget(asker)
 
     def on_change(self, replica: Replica, change: Change, *, is_available: bool) -> None:
         """A book moved, was lost, or is there again: tell those who do not know its phase yet."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from marketdata.fix.askers import Asker, Askers
+from marketdata.fix.askers import Asker, AskerDesk, Askers
 from marketdata.fix.definitions import DAY
 from marketdata.fix.instruments import group_of
 from marketdata.fix.messages import (
@@ -135,7 +135,7 @@ class _Segment:
         return next(self.known[symbol] for symbol in self.symbols if self.known[symbol].phase == most)
 
 
-class TradingSessionDesk:
+class TradingSessionDesk(AskerDesk[_Asker]):
     """
     Who asked for the phases of which groups.
 
@@ -156,7 +156,7 @@ class TradingSessionDesk:
         self._now_ns = now_ns
         self._segments: dict[str, _Segment] = {}
         self._group_of: dict[str, str] = {}
-        self.askers: Askers[_Asker] = Askers("335", "TradSesReqID")
+        super().__init__(Askers("335", "TradSesReqID"))
         for instrument in instruments.values():
             self._put(instrument)
 
@@ -178,20 +178,6 @@ class TradingSessionDesk:
                 self._learn(segment, watch(symbol))
         for group in request.groups:
             self._tell_changes(group, is_available=is_available)
-
-    def end(self, session_id: str, req_id: str) -> None:
-        """
-        End a subscription.
-
-        Raises:
-            BusinessReject: There is none.
-        """
-        self._forget(self.askers.of(session_id, req_id))
-
-    def end_session(self, session_id: str) -> None:
-        """Forget all that a session asked for."""
-        for asker in self.askers.of_session(session_id):
-            self._forget(asker)
 
     def on_change(self, replica: Replica, change: Change, *, is_available: bool) -> None:
         """A book moved, was lost, or is there again."""
