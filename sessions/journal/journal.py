@@ -11,6 +11,9 @@ pass `bytes_max`, or belong to more earlier days or epochs than are kept. So the
 a resend are the oldest ones: `oldest_kept` says where it begins. Memory is an index entry of 16 bytes for each 32 KiB
 of those files that were written, or read for a resend, since opening.
 
+Ahead. A session whose messages are not kept may have its numbers written `numbers_ahead` too high: then most messages
+need no write and no sync. After a kill it goes on that much higher, and its client fills the gap.
+
 One process may have a journal open at a time.
 """
 
@@ -48,6 +51,7 @@ class SessionJournal:
         "_group",
         "_inbound_changed",
         "_limits",
+        "_numbers_ahead",
         "_outdated",
         "_retired",
         "_runs",
@@ -75,6 +79,7 @@ class SessionJournal:
         self._session_id = session_id
         self._directory = directory
         self._limits = limits
+        self._numbers_ahead = 0
         self._group = group if group is not None and group.syncs else None
         self._segments = found.segments
         self._day = newest.day if newest else 0
@@ -99,6 +104,7 @@ class SessionJournal:
         epoch: int,
         limits: JournalLimits = DEFAULT_LIMITS,
         group: JournalGroup | None = None,
+        numbers_ahead: int = 0,
     ) -> "SessionJournal":
         """
         Open a session's journal, or begin one; no file stays open until the first commit.
@@ -111,6 +117,7 @@ class SessionJournal:
             epoch: Of a journal that begins now, ns since 1970 UTC; an existing journal has its own.
             limits: How much is kept.
             group: Syncs what is committed; without one, nothing is synced.
+            numbers_ahead: By so much the next number may be written too high until `close`.
 
         Raises:
             JournalError: A file is of another version or session, is damaged where it was complete before, or
@@ -119,6 +126,7 @@ class SessionJournal:
         own_directory = directory / quote(session_id, safe="")
         found = recover(own_directory, session_id)
         journal = cls(own_directory, session_id, limits, group, found)
+        journal._numbers_ahead = numbers_ahead
         if found.segments:
             journal._doubt(found.in_doubt)
             journal._drop_outdated()
@@ -177,6 +185,7 @@ class SessionJournal:
         self.note_outbound(first_msg_seq_num + len(messages))
         if messages:
             self._runs.append((first_msg_seq_num, messages))
+            self._changed = True
 
     def note_outbound(self, next_outbound: int) -> None:
         """
@@ -187,8 +196,8 @@ class SessionJournal:
         """
         if not self.next_outbound <= next_outbound <= NUMBER_MAX:
             raise ValueError(f"{self._session_id}: next outbound {next_outbound} after {self.next_outbound}")
-        if next_outbound != self.next_outbound:
-            self.next_outbound = next_outbound
+        self.next_outbound = next_outbound
+        if next_outbound > self._committed_outbound:
             self._changed = True
 
     def note_inbound(self, next_inbound: int) -> None:
@@ -215,8 +224,11 @@ class SessionJournal:
         Raises:
             JournalError: It could not be written; it stays buffered, and the next commit tries again.
         """
-        if not self._changed and (inbound_may_wait or not self._inbound_changed):
-            return
+        if self._changed or (self._inbound_changed and not inbound_may_wait):
+            ahead = self._numbers_ahead if self.next_outbound > self._committed_outbound else 0
+            self._commit(max(self._committed_outbound, min(self.next_outbound + ahead, NUMBER_MAX)))
+
+    def _commit(self, next_outbound: int) -> None:
         if self._segment_due or self._segments[-1].size >= self._limits.segment_bytes:
             segment, header = self._next_segment()
         else:
@@ -227,12 +239,12 @@ class SessionJournal:
             epoch=self.epoch,
             position=segment.position + offset,
             synced=self._synced,
-            next_outbound=self.next_outbound,
+            next_outbound=next_outbound,
             next_inbound=self.next_inbound,
         )
         self._write(segment, header + frame if header else frame)
         segment.index(offset, self._committed_outbound)
-        self._committed_outbound, self._committed_inbound = self.next_outbound, self.next_inbound
+        self._committed_outbound, self._committed_inbound = next_outbound, self.next_inbound
         self._runs = []
         self._changed = self._inbound_changed = False
         if header:
@@ -287,6 +299,8 @@ class SessionJournal:
         """
         try:
             self.commit()
+            if self._committed_outbound != self.next_outbound:
+                self._commit(self.next_outbound)
         finally:
             self.rest()
 

@@ -21,6 +21,8 @@ _DICTIONARIES: Final = Path(__file__).parents[2] / "configs" / "fix"
 _XML: Final = {"FIX.4.2": ("FIX42.xml",), "FIX.4.4": ("FIX44.xml",), "FIXT.1.1": ("FIXT11.xml", "FIX50SP2.xml")}
 _STRICTNESS: Final = Strictness(unknown_tags=False, unspoken_messages=False)
 """Fields and messages that the venue does not know reach the application, which answers with its own words."""
+_NUMBERS_AHEAD: Final = 10_000
+"""Of a session whose messages are not kept: one write and one sync for so many; after a kill, a gap of as many."""
 
 
 class Seat:
@@ -158,7 +160,13 @@ class SeatMaker:
         )
         try:
             dictionary = self._dictionary(key.begin_string)
-            journal = SessionJournal.open(self._directory, key.session_id, epoch=time.time_ns(), group=self._group)
+            journal = SessionJournal.open(
+                self._directory,
+                key.session_id,
+                epoch=time.time_ns(),
+                group=self._group,
+                numbers_ahead=0 if settings.keeps_messages else _NUMBERS_AHEAD,
+            )
         except (OSError, JournalError, DictionaryError) as error:
             raise EngineError(f"session {key.session_id} cannot be opened: {error}") from error
         return Seat(account, Session(settings, journal, dictionary, authenticate), journal)

@@ -9,8 +9,12 @@ EPOCH = 1_763_000_000_000_000_000
 SMALL = JournalLimits(segment_bytes=500, bytes_max=4_000, days_kept=2, epochs_kept=2)
 
 
-def opened(directory: Path, *, limits: JournalLimits | None = None, epoch: int = EPOCH) -> SessionJournal:
-    return SessionJournal.open(directory, SESSION, epoch=epoch, limits=limits or JournalLimits())
+def opened(
+    directory: Path, *, limits: JournalLimits | None = None, epoch: int = EPOCH, numbers_ahead: int = 0
+) -> SessionJournal:
+    return SessionJournal.open(
+        directory, SESSION, epoch=epoch, limits=limits or JournalLimits(), numbers_ahead=numbers_ahead
+    )
 
 
 def text(number: int) -> bytes:

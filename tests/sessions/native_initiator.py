@@ -28,6 +28,7 @@ class NativeInitiator:
         self.sent: list[tuple[int, int, str]] = []
         self._port = port
         self._epoch = 1
+        self._begins_epoch = False
         self._resets = False
         self._is_wanted = True
         self._socket: socket.socket | None = None
@@ -137,9 +138,11 @@ class NativeInitiator:
                 case InboundMessage(fields=dict(fields)):
                     self.received.append((self._epoch, int(fields["34"]), fields["17"]))
                 case NumbersReset():
-                    self._epoch += 1
+                    self._begins_epoch = True  # with the Logon that is answered: one may be turned away before
                 case LoggedOn():
                     self.is_up = True
+                    self._epoch += self._begins_epoch
+                    self._begins_epoch = False
                     if self._resets:  # once only: a cut connection goes on
                         self._resets = False
                         self._session.settings = self._make_session().settings

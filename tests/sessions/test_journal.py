@@ -123,6 +123,33 @@ def test_an_inbound_number_alone_may_wait_for_the_next_answer(tmp_path: Path):
     assert standing(opened(tmp_path)) == (EPOCH, 3, 10)
 
 
+def test_numbers_may_be_written_ahead_so_that_most_messages_need_no_write(tmp_path: Path):
+    """Of a session whose messages are not kept: after a kill its numbers are above all that was sent."""
+    journal = opened(tmp_path, numbers_ahead=100)
+    journal.note_outbound(2)
+    journal.commit()
+    written = only_file(tmp_path).read_bytes()
+    for number in range(3, 103):
+        journal.note_outbound(number)
+        journal.commit()
+    assert (journal.next_outbound, only_file(tmp_path).read_bytes()) == (102, written)
+    assert standing(opened(tmp_path)) == (EPOCH, 102, 1)
+    journal.note_outbound(103)
+    journal.note_inbound(5)
+    journal.commit()
+    assert standing(opened(tmp_path)) == (EPOCH, 203, 5)
+    journal.note_inbound(6)
+    journal.commit()
+    assert standing(opened(tmp_path)) == (EPOCH, 203, 6)
+    journal.close()
+    again = opened(tmp_path, numbers_ahead=100)
+    assert standing(again) == (EPOCH, 103, 6)
+    again.reset(EPOCH + 1)
+    again.note_outbound(2)
+    again.commit()
+    assert standing(opened(tmp_path)) == (EPOCH + 1, 102, 1)
+
+
 def test_no_file_is_open_before_the_first_commit_nor_at_rest(tmp_path: Path):
     def next_free_descriptor() -> int:
         with Path(os.devnull).open() as file:
