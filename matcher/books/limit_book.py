@@ -95,11 +95,24 @@ class Tier(NamedTuple):
     account: Account | None
     """What is live of them; None if nobody needs to know."""
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether they bound the size or the number of orders."""
+        return self.account is not None or bool(self.limits.qty_lots_max or self.limits.notional_max)
+
+
+class _SessionLimits(NamedTuple):
+    """What all limits together mean for one session."""
+
+    tiers: tuple[Tier, ...]
+    is_blocked: bool
+    self_match_instruction: str
+
 
 class LimitBook:
     """All limits of a shard's firms and sessions, and the accounts that some of them need."""
 
-    __slots__ = ("_accounts", "any", "configured", "in_force")
+    __slots__ = ("_accounts", "_of_sessions", "any", "configured", "in_force")
 
     def __init__(self) -> None:
         self.in_force: Final[dict[tuple[str, str], Limits]] = {}
@@ -108,22 +121,37 @@ class LimitBook:
         self.any = False
         """Whether there are limits at all."""
         self._accounts: Final[dict[tuple[str, str], Account]] = {}
+        self._of_sessions: Final[dict[tuple[str, str], _SessionLimits]] = {}
+        """Worked out when a session is looked at first, since every order asks; all anew when a limit is set."""
 
     def is_blocked(self, firm: str, session_id: str) -> bool:
         """Whether the operator blocked the firm or the session (BLOCK-1)."""
-        return any(tier.limits.is_blocked for tier in self.tiers(firm, session_id))
+        return self._of_session(firm, session_id).is_blocked
 
     def self_match_instruction(self, firm: str, session_id: str) -> str:
         """What the session's limits, else the firm's, say about self-matches (SMP-2); empty: nothing."""
-        instructions = [tier.limits.self_match_instruction for tier in self.tiers(firm, session_id)]
-        return next(filter(None, reversed(instructions)), "")
+        return self._of_session(firm, session_id).self_match_instruction
 
     def of_firm(self, firm: str) -> Limits | None:
         """The limits of a firm as a whole."""
         return self.in_force.get((firm, ""))
 
-    def tiers(self, firm: str, session_id: str) -> Iterator[Tier]:
-        """The limits that hold for a session's requests, those of its firm first."""
+    def tiers(self, firm: str, session_id: str) -> tuple[Tier, ...]:
+        """The limits that bound a session's orders, those of its firm first."""
+        return self._of_session(firm, session_id).tiers
+
+    def _of_session(self, firm: str, session_id: str) -> _SessionLimits:
+        found = self._of_sessions.get((firm, session_id))
+        if found is None:
+            tiers = list(self._all_tiers(firm, session_id))
+            found = self._of_sessions[firm, session_id] = _SessionLimits(
+                tuple(tier for tier in tiers if tier.is_bound),
+                any(tier.limits.is_blocked for tier in tiers),
+                next((said for tier in reversed(tiers) if (said := tier.limits.self_match_instruction)), ""),
+            )
+        return found
+
+    def _all_tiers(self, firm: str, session_id: str) -> Iterator[Tier]:
         for whose, key in (("your firm", (firm, "")), ("your session", (firm, session_id))):
             limits = self.in_force.get(key)
             if limits is not None:
@@ -171,6 +199,7 @@ class LimitBook:
     def _begin(self, orders: OrderIndex) -> None:
         self.any = bool(self.in_force)
         self._accounts.clear()
+        self._of_sessions.clear()
         for key, limits in self.in_force.items():
             if limits.open_orders_max or limits.exposure_max:
                 self._accounts[key] = Account()

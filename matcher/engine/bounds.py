@@ -46,6 +46,8 @@ def refusal_of_bounds(
     """
     # A replaced order stays with the session that entered it, and counts there.
     session_id = before.session_id if before is not None else command.session_id
+    if not market.is_bounded and not floor.limits.tiers(command.firm, session_id):
+        return None  # as for most orders; nothing besides can be too much either
     wanted = Wanted(command.firm, session_id, command.price_ticks, command.qty_lots, before)
     return refusal_of_wanted(wanted, market, floor, Account() if beside is None else beside)
 
@@ -60,7 +62,7 @@ def refusal_of_wanted(wanted: Wanted, market: Market, floor: Floor, beside: Acco
         floor: What all share.
         beside: What the same request asks for besides; this order is added to it if it is not refused.
     """
-    tiers = list(floor.limits.tiers(wanted.firm, wanted.session_id))
+    tiers = floor.limits.tiers(wanted.firm, wanted.session_id)
     refusal = (
         _refusal_of_quantity(wanted, tiers, market)
         or _refusal_of_notional(wanted, tiers, market)
@@ -84,7 +86,7 @@ def _new_leaves(wanted: Wanted) -> int:
     return max(0, wanted.qty_lots - wanted.before.cum_qty_lots) if wanted.before is not None else wanted.qty_lots
 
 
-def _refusal_of_quantity(wanted: Wanted, tiers: list[Tier], market: Market) -> Refusal | None:
+def _refusal_of_quantity(wanted: Wanted, tiers: tuple[Tier, ...], market: Market) -> Refusal | None:
     bounds = [(tier.whose, tier.limits.qty_lots_max) for tier in tiers]
     for whose, qty_lots_max in (*bounds, (market.symbol, market.instrument.rules.qty_lots_max)):
         if 0 < qty_lots_max < wanted.qty_lots:
@@ -93,7 +95,7 @@ def _refusal_of_quantity(wanted: Wanted, tiers: list[Tier], market: Market) -> R
     return None
 
 
-def _refusal_of_notional(wanted: Wanted, tiers: list[Tier], market: Market) -> Refusal | None:
+def _refusal_of_notional(wanted: Wanted, tiers: tuple[Tier, ...], market: Market) -> Refusal | None:
     bounds = [(tier.whose, tier.limits.notional_max) for tier in tiers]
     bounds = [bound for bound in (*bounds, (market.symbol, market.instrument.rules.notional_max)) if bound[1]]
     if not bounds:
@@ -121,7 +123,7 @@ def _refusal_of_band(wanted: Wanted, market: Market) -> Refusal | None:
 
 
 def _refusal_of_usage(
-    wanted: Wanted, tiers: list[Tier], market: Market, floor: Floor, beside: Account
+    wanted: Wanted, tiers: tuple[Tier, ...], market: Market, floor: Floor, beside: Account
 ) -> Refusal | None:
     counted = [(tier.whose, tier.limits, tier.account) for tier in tiers if tier.account is not None]
     if not counted:
