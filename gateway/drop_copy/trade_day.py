@@ -51,12 +51,17 @@ class Tape:
         """Put a trade right, without any quantity if it was undone; one of an earlier day is not on this tape."""
         place = match_id - self._first_match_id
         if 0 <= place < len(self._qty_lots):
-            self._price_ticks[place] = price_ticks
+            self._price_ticks[place] = price_ticks if qty_lots else 0
             self._qty_lots[place] = qty_lots
 
     def sums(self) -> Sums:
         """Of all that was not undone."""
         return Sums().and_then(zip(self._price_ticks, self._qty_lots, strict=True))
+
+    @property
+    def content(self) -> tuple[int, "array[int]", "array[int]"]:
+        """All of it, to be compared at little cost."""
+        return self._first_match_id, self._price_ticks, self._qty_lots
 
     def trades(self) -> dict[int, tuple[int, int]]:
         """Price in ticks and quantity in lots by number, without those that were undone."""
@@ -90,12 +95,11 @@ class _Part:
 
     def difference(self, symbol: str) -> str:
         """The first thing that somebody was told otherwise; empty if there is none."""
-        seen = {view: tape.trades() for view, tape in self.tapes.items()}
-        public = seen[_PUBLIC]
-        for view, trades in seen.items():
-            for number in sorted(trades.keys() | public.keys()):
-                if trades.get(number) != public.get(number):
-                    return f"{symbol}: trade {number} is not on {_VIEWS[view]} what it is on the feed"
+        public = self.tapes[_PUBLIC]
+        for view, tape in self.tapes.items():
+            if tape.content != public.content and (differing := tape.trades().items() ^ public.trades().items()):
+                number = min(number for number, _ in differing)
+                return f"{symbol}: trade {number} is not on {_VIEWS[view]} what it is on the feed"
         return ""
 
 
@@ -132,8 +136,9 @@ class TradeDay:
         sides = [each for each in events if isinstance(each, OrderFilled | TradeBusted | TradeCorrected)]
         for each in sorted([*increments, *sides], key=lambda news: news.input_seq):  # of one input the prints first
             if isinstance(each, MarketDataIncrement):
-                self._take_public(each)
-            else:
+                if each.symbol not in self._found:
+                    self._take_public(each)
+            elif each.order.symbol not in self._found:
                 self._take_side(shard, each)
         for symbol, parts in self._ended.items():
             for part in parts:
@@ -168,7 +173,7 @@ class TradeDay:
         ended = (part for part in self._ended.get(symbol, ()) if part.has(event))
         part = next(ended, None) or self._part(symbol)
         part.take(event)
-        if part.is_wanted and symbol not in self._found:
+        if part.is_wanted:
             self._on_side(shard, event)
         else:
             part.undecided.append((shard, event))
