@@ -44,5 +44,5 @@ def deliver(application: Application, items: list[Inbound]) -> None:
                 application.on_logout(item.session_id)
         if messages:
             application.on_messages(messages)
-    except Exception:
+    except Exception:  # asyncio would only log it, and these messages be lost
         stop_process("application")

@@ -133,7 +133,7 @@ class MatcherService:
                 await self._stand_by_anew()
             else:
                 await self._lead_anew()
-        except BaseException:
+        except BaseException:  # raised again; a start that is canceled leaves no subscription behind either
             await self.close()
             raise
         log.info("recovered", shard=self._shard, replica=self._replica, **self._facts())

@@ -313,7 +313,7 @@ class NativeEngine:
             if self._held:
                 self._pause_if_crowded(seat)
             self.wake(seat)
-        except Exception:
+        except Exception:  # asyncio would only log it, and the session go on with half of what came
             stop_process("native engine")
 
     def wake(self, seat: Seat) -> None:
@@ -357,7 +357,7 @@ class NativeEngine:
                 self._group.when_synced(partial(_call_all, writes))
             else:
                 _call_all(writes)
-        except Exception:
+        except Exception:  # as in `take`: what is half journaled must not be sent
             stop_process("native engine")
 
     def _deliver(self) -> None:

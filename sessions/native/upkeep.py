@@ -51,7 +51,7 @@ class JournalUpkeep:
         """Roll what is of an earlier day, rest what is idle; again when the day ends, and each minute, until `stop`."""
         try:
             self._look()
-        except Exception:
+        except Exception:  # asyncio would only log it, and no journal be rolled any more
             stop_process("journal upkeep")
         self._timer = self._loop.call_later(min(INTERVAL_S, self._until_end_s()), self.keep)
 

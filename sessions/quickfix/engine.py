@@ -316,7 +316,7 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
         try:
             if message.getHeader().getField(35) == "5":
                 self._descriptors.free_some()
-        except BaseException:
+        except BaseException:  # none may go on into C++, where nobody would tell of it
             stop_process("toAdmin")
 
     def toApp(self, message: Any, session_id: Any) -> None:  # noqa: N802
@@ -331,7 +331,7 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
             self.logons += 1
             self.sessions_up.add(session.session_id)
             session.intake.put(SessionUp(session.session_id))
-        except BaseException:
+        except BaseException:  # as in `toAdmin`
             stop_process("onLogon")
 
     def onLogout(self, session_id: Any) -> None:  # noqa: N802
@@ -344,7 +344,7 @@ class _Callbacks(fix.Application):  # type: ignore[misc] # quickfix has no types
                 session.end_log_out()
                 session.intake.put(SessionDown(session.session_id))
             release_state()
-        except BaseException:
+        except BaseException:  # as in `toAdmin`
             stop_process("onLogout")
 
     def fromAdmin(self, message: Any, session_id: Any) -> None:  # noqa: N802
